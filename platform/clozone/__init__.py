@@ -1,0 +1,1 @@
+"""Clozone: AI sales-call training that a company runs on its own machines."""
