@@ -1,0 +1,190 @@
+"""The only reader of the environment. Every variable is documented here, once.
+
+`.env.example` is written from this file by `clozone env-example`; a test keeps them equal.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process is told from outside. Names are the variables' names in lower case."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    # Where it runs
+    clozone_env: Literal["local", "production"] = Field(
+        "local", description="`production` refuses weak secrets and hides the demo defaults."
+    )
+    clozone_home: Path = Field(
+        Path(".clozone"), description="Data folder of the local bundle; spool and run files."
+    )
+    clozone_instance: str = Field("local", description="Name of this process in logs and health.")
+    public_url: str = Field(
+        "http://localhost:8080", description="The address browsers use to reach nginx."
+    )
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        [], description="Comma-separated origins allowed to call the API from a browser."
+    )
+    trusted_proxies: int = Field(
+        1, ge=0, description="How many proxies in front set X-Forwarded-For (nginx is one)."
+    )
+
+    # PostgreSQL
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://clozone_app@127.0.0.1:5432/clozone"),
+        description="The application's login; it owns nothing and sees nothing without a scope.",
+    )
+    database_migrate_url: SecretStr | None = Field(
+        None, description="The owner's login, for `clozone migrate` only. Default: DATABASE_URL."
+    )
+    database_pool_size: int = Field(
+        8, ge=1, le=200, description="Connections, and threads that use them, per process."
+    )
+    database_statement_timeout_ms: int = Field(15_000, description="Longest statement, ms.")
+    offload_wait_seconds: float = Field(
+        2.0, description="Longest wait for a free thread before the answer is 503."
+    )
+
+    # Redis
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Queue delivery, rate limits, heartbeats."
+    )
+    redis_cache_url: str | None = Field(
+        None, description="Cache; may be a store that evicts. Default: REDIS_URL."
+    )
+
+    # Object storage
+    s3_endpoint: str = Field("http://127.0.0.1:9000", description="S3 address for the platform.")
+    s3_access_key: str = Field("clozone", description="S3 access key.")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+    s3_bucket: str = Field("clozone", description="Bucket for scorecards and recordings.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_public_url: str | None = Field(
+        None, description="S3 address for browsers in presigned links. Default: PUBLIC_URL."
+    )
+    presigned_url_seconds: int = Field(900, description="Lifetime of a download link, seconds.")
+
+    # Model
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of the model API. Without one the local bundle's offline model answers."
+    )
+    openai_base_url: str | None = Field(None, description="Any OpenAI-compatible address.")
+    llm_model: str = Field("gpt-6-luna", description="Model that reads the calls.")
+    llm_timeout_seconds: float = Field(60.0, description="Longest wait for one model answer.")
+    llm_max_output_tokens: int = Field(4_000, description="Hard limit on an answer's tokens.")
+    llm_max_input_tokens: int = Field(24_000, description="Hard limit on a transcript's tokens.")
+
+    # Accounts
+    jwt_secret: SecretStr = Field(
+        SecretStr(""), description="Key of our own access tokens, at least 32 characters."
+    )
+    access_token_seconds: int = Field(900, description="Lifetime of an access token, seconds.")
+    refresh_token_seconds: int = Field(
+        30 * 86_400, description="Lifetime of an unused refresh token, seconds."
+    )
+    auth_jwt_issuer: str | None = Field(
+        None, description="Also accept access tokens of this issuer (an existing login)."
+    )
+    auth_jwt_audience: str | None = Field(None, description="Audience those tokens must carry.")
+    auth_jwt_jwks_url: str | None = Field(
+        None, description="Key set of that issuer. Default: issuer + /.well-known/jwks.json."
+    )
+    supabase_jwt_secret: SecretStr | None = Field(
+        None, description="Accept Supabase access tokens signed with this secret (HS256)."
+    )
+
+    # Vapi
+    vapi_webhook_auth: Literal["bearer", "secret", "hmac"] = Field(
+        "secret", description="How Vapi proves itself: see docs/vapi.md."
+    )
+    vapi_webhook_secret: SecretStr = Field(SecretStr(""), description="The shared secret.")
+    vapi_webhook_secret_previous: SecretStr | None = Field(
+        None, description="The former secret, accepted too while rotating."
+    )
+    vapi_webhook_header: str | None = Field(
+        None,
+        description="Header of the credential. Default: Authorization, X-Vapi-Secret or x-signature.",
+    )
+    vapi_webhook_hmac_algorithm: Literal["sha256", "sha512", "sha1"] = Field(
+        "sha256", description="Digest of the signature."
+    )
+    vapi_webhook_hmac_payload: str = Field(
+        "{timestamp}.{body}", description="What is signed; `{body}` alone needs no timestamp."
+    )
+    vapi_webhook_timestamp_header: str = Field("x-timestamp", description="Header of the time.")
+    vapi_webhook_tolerance_seconds: int = Field(300, description="Oldest accepted signature.")
+    vapi_public_key: str | None = Field(
+        None, description="Vapi's public key; handed to the browser to start a call."
+    )
+    vapi_assistant_id: str | None = Field(
+        None, description="Assistant used when a template names none."
+    )
+
+    # Limits
+    max_body_bytes: int = Field(1_048_576, description="Largest body of our own API.")
+    max_webhook_bytes: int = Field(10_485_760, description="Largest webhook body.")
+    rate_limit_api: str = Field(
+        "100 per 15 minutes", description="Per address, for callers without credentials."
+    )
+    rate_limit_user: str = Field(
+        "1000 per 15 minutes", description="Per signed-in user or API key."
+    )
+    rate_limit_strict: str = Field(
+        "10 per 15 minutes", description="Per client, for grading on demand."
+    )
+    rate_limit_login: str = Field(
+        "10 per 15 minutes", description="Failed logins per account, and five times that per address."
+    )
+
+    # Analytics
+    analytics_cache_seconds: int = Field(120, description="Lifetime of a cached analytics answer.")
+
+    # Jobs
+    worker_threads_interactive: int = Field(4, description="Threads for work a person waits for.")
+    worker_threads_llm: int = Field(4, description="Threads for work that waits for the model.")
+    worker_threads_bulk: int = Field(1, description="Threads for work nobody waits for.")
+    job_lease_seconds: float = Field(
+        6.0, description="A worker silent for this long has lost its job to the next one."
+    )
+    job_retry_base_seconds: float = Field(2.0, description="First wait of the backoff, seconds.")
+    job_redeliver_seconds: float = Field(
+        15.0, description="A due job unclaimed for this long is delivered again."
+    )
+    shutdown_grace_seconds: float = Field(
+        20.0, description="What runs may finish within this time after SIGTERM or SIGINT."
+    )
+
+    # Logs
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: Literal["json", "pretty"] = Field("json", description="`pretty` is for people.")
+    log_dir: Path | None = Field(
+        None, description="Also write combined.log and error.log, rotated, into this folder."
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [origin.strip() for origin in value.split(",") if origin.strip()]
+        return value
+
+    @property
+    def cache_url(self) -> str:
+        """Redis address of the cache."""
+        return self.redis_cache_url or self.redis_url
+
+    @property
+    def presign_base_url(self) -> str:
+        """The address that presigned links are made for."""
+        return self.s3_public_url or self.public_url
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Read the environment once; a process keeps what it was started with."""
+    return Settings()
