@@ -1,0 +1,64 @@
+"""Bring the database's schema up to date: roles, numbered migrations, grants."""
+
+from pathlib import Path
+
+from playhouse.migrations import Runner
+from psycopg.conninfo import conninfo_to_dict
+
+from clozone.infra.postgres import PLATFORM_ROLE, TENANT_ROLE, database
+from clozone.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Any number the other users of the server do not use: it serialises concurrent migrations.
+_MIGRATION_LOCK = 7_026_311_904
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Apply what is pending and return the names. Needs `init_database_as_owner` first.
+
+    Two migrations started at once wait for each other; the second finds nothing to do.
+    """
+    with database.connection_context():
+        database.execute_sql("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+        try:
+            _ensure_roles()
+            applied: list[str] = Runner(database, str(MIGRATIONS)).up()
+            _grant(settings)
+            return applied
+        finally:
+            database.execute_sql("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+
+
+def pending() -> list[str]:
+    """Names of the migrations the database has not seen, in order. Needs an open connection."""
+    runner = Runner(database, str(MIGRATIONS))
+    return [step.name for step in runner.status() if not step.applied]
+
+
+def _ensure_roles() -> None:
+    for role in (TENANT_ROLE, PLATFORM_ROLE):
+        # Roles belong to the server, so another database's migration may create them meanwhile.
+        database.execute_sql(f"""
+            DO $$ BEGIN
+              IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                CREATE ROLE {role} NOLOGIN;
+              END IF;
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            END $$
+        """)
+
+
+def _grant(settings: Settings) -> None:
+    login = conninfo_to_dict(settings.database_url.get_secret_value()).get("user")
+    for role in (TENANT_ROLE, PLATFORM_ROLE):
+        database.execute_sql(f"""
+            GRANT USAGE ON SCHEMA public TO {role};
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+            REVOKE INSERT, UPDATE, DELETE ON schema_migration FROM {role};
+        """)
+        if login:
+            database.execute_sql(f'GRANT {role} TO "{login}" WITH INHERIT FALSE, SET TRUE')
+    if login:
+        # Health reads the list of migrations before any scope is taken.
+        database.execute_sql(f'GRANT SELECT ON schema_migration TO "{login}"')
