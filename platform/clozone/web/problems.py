@@ -1,0 +1,104 @@
+"""Every error leaves as an RFC 9457 problem document, from this one place."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import redis.exceptions
+from loguru import logger
+from peewee import InterfaceError, OperationalError
+from quart import Quart, Response, request
+from werkzeug.exceptions import HTTPException
+
+from clozone.kit.context import current_request_id
+from clozone.kit.errors import DomainError, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+# The backing servers' ways of saying "not now": away, restarting, out of connections, timed out.
+_AWAY = (
+    OperationalError,
+    InterfaceError,
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+)
+
+_DETAILS = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; see the Allow header.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this address takes.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body did not arrive in time.",
+}
+
+
+def install_problems(app: Quart) -> None:
+    """Make `app` answer every exception with a problem document."""
+    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    fields: dict[str, Any] | None = None,
+) -> Response:
+    """A problem document as a response. `fields` are members beyond those of RFC 9457."""
+    document = {
+        "type": f"urn:clozone:problem:{code}",
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "request_id": current_request_id(),
+    }
+    body = orjson.dumps((fields or {}) | document, default=str)
+    return Response(body, int(status), headers=headers or {}, content_type=MEDIA_TYPE)
+
+
+async def _domain_error(error: DomainError) -> Response:
+    headers = dict(error.headers)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="clozone"')
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.bind(code=error.code, detail=error.detail).warning("request refused")
+    return problem(
+        error.status, error.code, error.title, error.detail, headers=headers, fields=error.fields
+    )
+
+
+async def _http_exception(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return await _unexpected(getattr(error, "original_exception", None) or error)
+    # Allow (405) and the like belong to the answer; the HTML body's own headers do not.
+    headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    code = status.name.lower() if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else _TOO_LARGE
+    detail = _DETAILS.get(status) or error.description or status.phrase
+    return problem(status, code, status.phrase, detail, headers=headers)
+
+
+async def _unexpected(error: Exception) -> Response:
+    if isinstance(error, _AWAY):
+        logger.bind(error=type(error).__name__).warning("a backing service is away")
+        return await _domain_error(
+            Unavailable("A service behind the platform is not answering. Try again in a moment.")
+        )
+    logger.opt(exception=error).error("request failed")
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        DomainError.code,
+        DomainError.title,
+        "Something went wrong on our side. Quote the request id when you report it.",
+    )
+
+
+_TOO_LARGE = "payload_too_large"

@@ -1,0 +1,56 @@
+"""Rate limits of requests: which policy counts, and what the caller is told."""
+
+from typing import TYPE_CHECKING, cast
+
+from quart import Response, current_app, g, request
+
+from clozone.infra.rate_limit import Decision, RateLimiter
+from clozone.kit.errors import TooManyRequests
+from clozone.web.client_address import client_address, limit_group
+from clozone.web.identity import Actor
+
+if TYPE_CHECKING:
+    from clozone.web.operation import Limit
+
+
+def limiter() -> RateLimiter:
+    """The limiter of this process."""
+    return cast(RateLimiter, current_app.extensions["rate_limiter"])
+
+
+def caller_address() -> str:
+    """The client's address, from X-Forwarded-For only as far as our own proxies wrote it."""
+    peer = (request.scope.get("client") or ("",))[0]
+    forwarded_for = request.headers.getlist("X-Forwarded-For")
+    trusted = cast(int, current_app.config["TRUSTED_PROXIES"])
+    return client_address(str(peer), forwarded_for, trusted)
+
+
+async def limit_caller(limit: "Limit", actor: Actor | None) -> None:
+    """Count this request. Raises TooManyRequests once the policy's quota is used up."""
+    if limit is None:
+        return
+    key = actor.client_key if actor else f"address:{limit_group(caller_address())}"
+    policy = ("user" if actor else "api") if limit in ("default", "user") else limit
+    enforce(await limiter().hit(policy, key))
+
+
+def enforce(decision: Decision) -> None:
+    """Put the decision on the answer's headers. Raises TooManyRequests if it is a refusal."""
+    g.rate_limit = decision
+    if not decision.allowed:
+        seconds = decision.retry_after_seconds
+        raise TooManyRequests(
+            f"The limit {decision.policy.name} of {decision.policy.quota} requests in "
+            f"{decision.policy.window_seconds} seconds is used up. Try again in {seconds} seconds.",
+            headers={"Retry-After": str(seconds)},
+            policy=decision.policy.name,
+        )
+
+
+def add_headers(response: Response) -> Response:
+    """RateLimit and RateLimit-Policy, if this request was counted."""
+    decision: Decision | None = g.get("rate_limit")
+    if decision is not None:
+        response.headers.extend(decision.headers())
+    return response
