@@ -18,6 +18,7 @@ REPORT_DELAY_SECONDS = 2.4
 
 def deliveries(
     call: DemoCall,
+    *,
     session_id: str,
     org_id: str,
     user_id: str,
