@@ -12,15 +12,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.util import WindowStats
 from loguru import logger
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from clozone.infra.redis import async_redis
 from clozone.settings import Settings
 
 KEY_PREFIX = "clozone:limit"
@@ -78,16 +80,16 @@ class RateLimiter:
         self.policies: Mapping[str, Policy] = {
             name: Policy(name, item.amount, item.get_expiry()) for name, item in self._items.items()
         }
-        storage = RedisStorage(
-            f"async+{settings.redis_url}",
-            implementation="redispy",
-            key_prefix=KEY_PREFIX,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        self._redis = async_redis(
+            settings.redis_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, retries=0
         )
-        self._shared = MovingWindowRateLimiter(storage)
+        self._shared = MovingWindowRateLimiter(_storage(settings.redis_url, self._redis))
         self._local = MovingWindowRateLimiter(MemoryStorage())
         self._pause_until = 0.0
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
 
     async def hit(self, policy: str, key: str) -> Decision:
         """Count one hit of `key`, unless the quota is used up. A refused hit is not counted."""
@@ -136,3 +138,11 @@ class RateLimiter:
                     "rate limits are counted in this process only: Redis is away"
                 )
         return await ask(self._local)
+
+
+def _storage(url: str, client: Redis) -> RedisStorage:
+    scheme = "async+redis+" if url.startswith("unix:") else "async+"
+    pool: Any = client.connection_pool  # an option that the library's types leave out
+    return RedisStorage(
+        scheme + url, implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool
+    )

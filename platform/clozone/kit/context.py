@@ -8,7 +8,6 @@ from contextvars import ContextVar
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 org_id: ContextVar[str | None] = ContextVar("org_id", default=None)
-job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 
 
 def current_request_id() -> str | None:

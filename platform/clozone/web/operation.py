@@ -1,7 +1,7 @@
 """The one decorator of every API route: who may call, how often, with what, and what comes back."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal
 
@@ -24,6 +24,13 @@ _ATTRIBUTE = "__clozone_operation__"
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """An answer that is not JSON, for instance `Raw("text/event-stream")`; a ready Response."""
+
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What is declared about a route; the OpenAPI document is written from it."""
 
@@ -35,8 +42,7 @@ class Operation:
     errors: tuple[type[DomainError], ...]
     limit: Limit
     max_body: BodyLimit
-    media_type: str
-    adapters: Mapping[int, TypeAdapter[Any]] = field(default_factory=dict)
+    adapters: Mapping[int, TypeAdapter[Any]]
 
 
 def operation(
@@ -49,19 +55,18 @@ def operation(
     errors: tuple[type[DomainError], ...] = (),
     limit: Limit = "default",
     max_body: BodyLimit = "api",
-    media_type: str = "application/json",
 ) -> Callable[[Handler], Handler]:
     """Turn an async handler into a route.
 
     - `allow`: the least role, or None for a public route. With a role, the handler gets `actor`.
     - `scope`: what an API key needs; default `read` for GET, `write` for the rest.
     - `body`, `query`: models that forbid unknown fields; passed by these names.
-    - `returns`: status → model, `list[Model]`, or None for no content. The first is the default.
+    - `returns`: status → model, `list[Model]`, `Raw`, or None for no content. The first is the
+      default.
     - `errors`: refusals to document beyond those that follow from the rest.
     - `limit`: "default" counts a signed-in caller under `user`, anyone else under `api`; "strict"
       for grading on demand; None for webhooks and health.
     - `max_body`: whose size limit holds, our API's or the webhooks'.
-    - `media_type`: of a successful answer, for the document.
 
     Path parameters come by name. The handler returns a value, `(value, status)`,
     `(value, headers)` or `(value, status, headers)`; the value is a model, or anything with the
@@ -81,9 +86,10 @@ def operation(
         errors=errors,
         limit=limit,
         max_body=max_body,
-        media_type=media_type,
         adapters={
-            status: TypeAdapter(model) for status, model in returns.items() if model is not None
+            status: TypeAdapter(model)
+            for status, model in returns.items()
+            if model is not None and not isinstance(model, Raw)
         },
     )
 
@@ -140,6 +146,8 @@ def _answer(spec: Operation, result: Any) -> Response | WerkzeugResponse:
                 headers = dict(part)
     if spec.returns[status] is None:
         return Response(b"", status, headers=headers)
+    if status not in spec.adapters:
+        raise TypeError("an answer that is not JSON has to be a ready Response")
     # Whatever the service returned leaves in the shape the document promises, or not at all.
     shaped = spec.adapters[status].validate_python(value, from_attributes=True)
     return json_response(shaped, status, headers)
