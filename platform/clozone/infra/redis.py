@@ -8,12 +8,15 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ConstantBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 CONNECT_TIMEOUT_SECONDS = 1.0
 COMMAND_TIMEOUT_SECONDS = 3.0
 RETRY_PAUSE_SECONDS = 0.05
 IDLE_CHECK_SECONDS = 30
+# An extension of Redis Enterprise; asking for it costs every new connection a round trip.
+NO_MAINTENANCE_NOTICES = MaintNotificationsConfig(enabled=False)
 
 
 def sync_redis(url: str) -> redis.Redis:
@@ -24,6 +27,7 @@ def sync_redis(url: str) -> redis.Redis:
         socket_timeout=COMMAND_TIMEOUT_SECONDS,
         health_check_interval=IDLE_CHECK_SECONDS,
         retry=Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), 1),
+        maint_notifications_config=NO_MAINTENANCE_NOTICES,
     )
 
 
@@ -37,4 +41,5 @@ def async_redis(
         socket_timeout=timeout_seconds,
         health_check_interval=IDLE_CHECK_SECONDS,
         retry=AsyncRetry(ConstantBackoff(RETRY_PAUSE_SECONDS), retries),
+        maint_notifications_config=NO_MAINTENANCE_NOTICES,
     )

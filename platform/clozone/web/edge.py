@@ -31,6 +31,7 @@ class RequestFacts:
 
     route: str | None = None
     org_id: str | None = None
+    code: str | None = None
 
 
 def request_facts() -> RequestFacts:
@@ -91,6 +92,7 @@ def _log(scope: HTTPScope, facts: RequestFacts, status: int, seconds: float) -> 
         status=status,
         ms=round(seconds * 1000, 1),
         org_id=facts.org_id,
+        code=facts.code,
     ).log("DEBUG" if quiet else "INFO", "request")
 
 

@@ -9,6 +9,7 @@ from quart import current_app, request
 from clozone.infra.postgres import Scope, set_scope
 from clozone.kit import context
 from clozone.kit.errors import Forbidden
+from clozone.web.edge import request_facts
 from clozone.web.identity import Actor, Authenticate, Role
 from clozone.web.offload import on_database_thread
 
@@ -47,3 +48,4 @@ def enter_organisation(actor: Actor) -> None:
     """
     set_scope(Scope.tenant(actor.org_id))
     context.org_id.set(str(actor.org_id))
+    request_facts().org_id = str(actor.org_id)

@@ -11,7 +11,8 @@ from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from clozone.kit.context import current_request_id
-from clozone.kit.errors import DomainError, Unavailable
+from clozone.kit.errors import BadRequest, DomainError, NotFound, PayloadTooLarge, Unavailable
+from clozone.web.edge import request_facts
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -23,6 +24,11 @@ _AWAY = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
 )
+
+# HTTP errors that our own errors also name.
+_NAMES = {
+    error.status: (error.code, error.title) for error in (BadRequest, NotFound, PayloadTooLarge)
+}
 
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
@@ -49,6 +55,7 @@ def problem(
     fields: dict[str, Any] | None = None,
 ) -> Response:
     """A problem document as a response. `fields` are members beyond those of RFC 9457."""
+    request_facts().code = code
     document = {
         "type": f"urn:clozone:problem:{code}",
         "title": title,
@@ -68,8 +75,6 @@ async def _domain_error(error: DomainError) -> Response:
         headers.setdefault("WWW-Authenticate", 'Bearer realm="clozone"')
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.bind(code=error.code, detail=error.detail).warning("request refused")
     return problem(
         error.status, error.code, error.title, error.detail, headers=headers, fields=error.fields
     )
@@ -81,9 +86,9 @@ async def _http_exception(error: HTTPException) -> Response:
         return await _unexpected(getattr(error, "original_exception", None) or error)
     # Allow (405) and the like belong to the answer; the HTML body's own headers do not.
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
-    code = status.name.lower() if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else _TOO_LARGE
-    detail = _DETAILS.get(status) or error.description or status.phrase
-    return problem(status, code, status.phrase, detail, headers=headers)
+    code, title = _NAMES.get(status, (status.name.lower(), status.phrase.capitalize()))
+    detail = _DETAILS.get(status) or error.description or title
+    return problem(status, code, title, detail, headers=headers)
 
 
 async def _unexpected(error: Exception) -> Response:
@@ -99,6 +104,3 @@ async def _unexpected(error: Exception) -> Response:
         DomainError.title,
         "Something went wrong on our side. Quote the request id when you report it.",
     )
-
-
-_TOO_LARGE = "payload_too_large"

@@ -1,0 +1,130 @@
+"""Composition root of the web process: everything meets here and nowhere else."""
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+from loguru import logger
+from quart import Blueprint, Quart
+
+from clozone.health.routes import blueprint as health
+from clozone.health.service import Health
+from clozone.infra.logging import configure_logging
+from clozone.infra.postgres import close_database, init_database
+from clozone.kit.errors import Unauthenticated
+from clozone.settings import Settings, load_settings
+from clozone.web.docs import docs_blueprint
+from clozone.web.draining import Draining
+from clozone.web.identity import Actor, Authenticate
+from clozone.web.install import install_web
+
+# Every slice's routes.
+BLUEPRINTS: tuple[Blueprint, ...] = (health,)
+
+# nginx's upstream keep-alive is 60 s; a server that hangs up first resets a request on its way.
+KEEP_ALIVE_SECONDS = 75.0
+MAX_HEADER_BYTES = 32 * 1024
+BACKLOG = 512
+# Between failing readiness and refusing connections, so that balancers see the one before the other.
+DRAIN_NOTICE_SECONDS = 1.0
+# How much longer than its grace the server may take before it is cut off.
+OVERTIME_SECONDS = 2.0
+
+
+def create_app(
+    settings: Settings | None = None, *, authenticate: Authenticate | None = None
+) -> Quart:
+    """The web application. Making it connects to nothing; serving it does."""
+    settings = settings or load_settings()
+    app = Quart("clozone", static_folder=None)
+    install_web(app, settings, authenticate or _refuse)
+    _install_backing_services(app, settings)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.register_blueprint(
+        docs_blueprint(
+            app,
+            title="Clozone API",
+            version=_version(),
+            description="AI sales-call training: practice calls, grades, analytics.",
+        )
+    )
+    return app
+
+
+def serve(settings: Settings, bind: str) -> None:
+    """Serve until SIGTERM or SIGINT. `bind`: `host:port` or `unix:path`.
+
+    Then, in this order: readiness fails, no connection is accepted, running requests end within
+    the grace period, backing services are closed.
+    """
+    configure_logging(settings, "web")
+    asyncio.run(_serve(create_app(settings), settings, bind))
+
+
+async def _serve(app: Quart, settings: Settings, bind: str) -> None:
+    stop, close = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    serving = asyncio.create_task(
+        hypercorn_serve(app, _hypercorn_config(settings, bind), shutdown_trigger=close.wait)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        draining: Draining = app.extensions["draining"]
+        draining.start()
+        logger.info("stopping: readiness fails, requests run to their end")
+        await asyncio.sleep(DRAIN_NOTICE_SECONDS)
+        close.set()
+        bound = settings.shutdown_grace_seconds + OVERTIME_SECONDS
+        _, unfinished = await asyncio.wait({serving}, timeout=bound)
+        if unfinished:
+            logger.warning("requests were cut off: the grace period is over")
+            serving.cancel()
+    stopping.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+    logger.info("stopped")
+
+
+def _hypercorn_config(settings: Settings, bind: str) -> Config:
+    config = Config()
+    config.bind = [bind]
+    config.backlog = BACKLOG
+    config.graceful_timeout = settings.shutdown_grace_seconds
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    config.h11_max_incomplete_size = MAX_HEADER_BYTES
+    config.include_server_header = False
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    return config
+
+
+def _install_backing_services(app: Quart, settings: Settings) -> None:
+    async def open_services() -> None:
+        init_database(settings)
+        app.extensions["health"] = Health(settings, _version())
+
+    async def close_services() -> None:
+        await app.extensions["health"].close()
+        close_database()
+
+    app.before_serving(open_services)
+    app.after_serving(close_services)
+
+
+def _version() -> str:
+    try:
+        return version("clozone")
+    except PackageNotFoundError:  # run from a source tree that was not installed
+        return "0+source"
+
+
+def _refuse(_authorization: str | None, _api_key: str | None) -> Actor:
+    raise Unauthenticated("This installation has no way to sign in.")
