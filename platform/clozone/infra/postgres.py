@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from loguru import logger
 from peewee import InterfaceError, OperationalError
 from playhouse.pool import PooledPostgresqlDatabase
@@ -48,6 +50,14 @@ _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
 def set_scope(scope: Scope) -> None:
     """Make `scope` the default of the units of work of this task or thread from now on."""
     _scope.set(scope)
+
+
+def current_scope() -> Scope:
+    """The scope in use. Raises RuntimeError when none is: nothing may run unscoped."""
+    scope = _scope.get()
+    if scope is None:
+        raise RuntimeError("a unit of work needs a scope: an organisation or the platform")
+    return scope
 
 
 @contextmanager
@@ -103,12 +113,10 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
     Commits when the block ends, rolls back when it raises. Units of work do not nest: what belongs
     together goes into one. Raises OperationalError when the server is away.
     """
-    scope = scope or _scope.get()
-    if scope is None:
-        raise RuntimeError("a unit of work needs a scope: an organisation or the platform")
+    scope = scope or current_scope()
     if database.in_transaction():
         raise RuntimeError("units of work do not nest")
-    with database.connection_context(), database.atomic():
+    with use_scope(scope), database.connection_context(), database.atomic():
         database.execute_sql(
             "SELECT set_config('role', %s, true), set_config('clozone.org_id', %s, true)",
             (scope.role, str(scope.org_id or "")),
@@ -128,7 +136,12 @@ def after_commit(action: Callable[[], None]) -> None:
         except Exception as error:
             logger.bind(error=str(error)).warning("an action after commit failed")
 
-    database.on_commit(guarded)
+    database.after_commit(guarded)
+
+
+def dedicated_connection() -> "psycopg.Connection[tuple[Any, ...]]":
+    """A connection outside the pool, for what must last longer than a unit of work: locks."""
+    return psycopg.connect(database.database, autocommit=True, **database.connect_params)
 
 
 def ping() -> None:
@@ -142,7 +155,9 @@ __all__ = [
     "Scope",
     "after_commit",
     "close_database",
+    "current_scope",
     "database",
+    "dedicated_connection",
     "init_database",
     "init_database_as_owner",
     "ping",

@@ -295,7 +295,7 @@ CREATE TABLE jobs (
   started_at timestamptz,
   finished_at timestamptz
 ) WITH (fillfactor = 80);
-CREATE UNIQUE INDEX jobs_dedupe ON jobs (dedupe_key)
+CREATE UNIQUE INDEX jobs_dedupe ON jobs (org_id, dedupe_key) NULLS NOT DISTINCT
   WHERE dedupe_key IS NOT NULL AND state IN ('queued', 'running', 'retrying');
 CREATE INDEX jobs_due ON jobs (run_at) WHERE state IN ('queued', 'retrying');
 CREATE INDEX jobs_leases ON jobs (lease_expires_at) WHERE state = 'running';
