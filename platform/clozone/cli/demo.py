@@ -10,13 +10,19 @@ from rich.console import Console
 
 from clozone.demo.content import demo_calls
 from clozone.demo.credentials import Credentials, read_credentials
-from clozone.demo.display import LiveProgress, analytics_table, as_json, results_table
+from clozone.demo.display import (
+    LiveProgress,
+    analytics_table,
+    as_json,
+    results_table,
+    scorecards_table,
+)
 from clozone.demo.platform_client import PlatformClient, PlatformError
 from clozone.demo.run import DemoRun
 from clozone.settings import load_settings
 
 LONGEST_SECONDS = 120.0
-WIDTH_WITHOUT_TERMINAL = 160
+WIDTH_WITHOUT_TERMINAL = 120
 
 
 @click.command()
@@ -43,7 +49,8 @@ def demo(wanted: int | None, machine: bool) -> None:
         results = as_json(run.progress, analytics, run.median_seconds())
         click.echo(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     else:
-        console.print(results_table(run.progress, folder), analytics_table(analytics))
+        console.print(results_table(run.progress), scorecards_table(run.progress))
+        console.print(analytics_table(analytics))
         _print_closing_words(console, run)
     if any(entry.surprises() for entry in run.progress):
         sys.exit(1)

@@ -1,7 +1,6 @@
 """What the demonstration shows: a table that fills up, and the results."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +19,8 @@ COLUMNS = {
     "graded": Step.GRADED,
     "PDF": Step.DONE,
 }
+
+NUMBERS = frozenset({"score", "s"})
 
 
 class LiveProgress:
@@ -62,32 +63,41 @@ class LiveProgress:
         return table
 
 
-def results_table(entries: list[Progress], folder: Path) -> Table:
-    """One row per call: what was expected, what came out, how long it took, where the PDF is."""
-    table = Table(
-        "", "call", "mood", "result", "score", "passed", "blockers", "s", f"PDF in {folder}",
-        box=box.SIMPLE, title="Calls", title_justify="left",
-    )  # fmt: skip
+def results_table(entries: list[Progress]) -> Table:
+    """One row per call: how it was written, what came out, seconds from webhook to scorecard."""
+    table = Table(box=box.SIMPLE, title="Calls", title_justify="left", pad_edge=False)
+    for name in ("", "call", "mood", "score", "result", "s"):
+        table.add_column(name, overflow="fold", justify="right" if name in NUMBERS else "left")
     for entry in entries:
-        fine = not entry.surprises()
         table.add_row(
-            "[green]✓[/]" if fine else "[red]✗[/]",
+            "[red]✗[/]" if entry.surprises() else "[green]✓[/]",
             entry.call.title,
             entry.call.mood,
-            _result(entry),
             "" if entry.score is None else str(entry.score),
-            {True: "yes", False: "no", None: ""}[entry.passed],
-            ", ".join(entry.blockers),
+            _result(entry),
             "" if entry.seconds is None else f"{entry.seconds:.2f}",
-            "" if entry.scorecard is None else entry.scorecard.name,
         )
+    return table
+
+
+def scorecards_table(entries: list[Progress]) -> Table:
+    """Where each scorecard lies, a path a line, to be copied."""
+    table = Table("Scorecards", box=box.SIMPLE, pad_edge=False)
+    for entry in entries:
+        if entry.scorecard is not None:
+            table.add_row(str(entry.scorecard))
     return table
 
 
 def analytics_table(analytics: Json) -> Table:
     """The single figures of the analytics answer; series and rankings are for the screen."""
     table = Table(
-        "figure", "value", box=box.SIMPLE, title="Analytics, 7 days", title_justify="left"
+        "figure",
+        "last 7 days",
+        box=box.SIMPLE,
+        title="Analytics",
+        title_justify="left",
+        pad_edge=False,
     )
     for name, value in _figures(analytics):
         table.add_row(name, value)
@@ -120,6 +130,10 @@ def as_json(entries: list[Progress], analytics: Json, median_seconds: float | No
 
 
 def _result(entry: Progress) -> str:
+    if entry.blockers:
+        return f"blocked: {', '.join(entry.blockers)}"
+    if entry.passed is not None:
+        return "passed" if entry.passed else "not passed"
     reason = entry.session.get("not_gradable_reason")
     words = entry.status.replace("_", " ")
     return f"{words}: {str(reason).replace('_', ' ')}" if reason else words

@@ -4,7 +4,13 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from clozone.demo.content import demo_calls
-from clozone.demo.display import LiveProgress, analytics_table, as_json, results_table
+from clozone.demo.display import (
+    LiveProgress,
+    analytics_table,
+    as_json,
+    results_table,
+    scorecards_table,
+)
 from clozone.demo.progress import Progress, Step
 
 CALLS = {call.key: call for call in demo_calls()}
@@ -40,15 +46,28 @@ def drawn(*what: RenderableType, terminal: bool = False) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
-def test_a_row_tells_score_time_and_scorecard() -> None:
-    text = drawn(results_table([graded()], FOLDER))
+def test_a_row_tells_score_verdict_and_time() -> None:
+    text = drawn(results_table([graded()]))
     row = next(line for line in text.splitlines() if "Discovery, done well" in line)
-    for word in ("✓", "strong", "completed", "91", "yes", "1.23", "01-discovery-strong.pdf"):
+    for word in ("✓", "strong", "91", "passed", "1.23"):
         assert word in row
 
 
+def test_a_row_tells_which_rule_was_broken() -> None:
+    entry = graded()
+    entry.grade = {**entry.grade, "passed": False, "blockers": [{"key": "honest_claims"}]}
+    assert "blocked: honest_claims" in drawn(results_table([entry]))
+
+
+def test_each_scorecard_has_its_whole_path() -> None:
+    text = drawn(scorecards_table([graded(), wrongly_ended()]))
+    assert [line.strip() for line in text.splitlines() if ".pdf" in line] == [
+        str(FOLDER / "01-discovery-strong.pdf")
+    ]
+
+
 def test_a_row_tells_why_there_is_no_grade() -> None:
-    text = drawn(results_table([wrongly_ended()], FOLDER))
+    text = drawn(results_table([wrongly_ended()]))
     row = next(line for line in text.splitlines() if "Voicemail" in line)
     assert "✗" in row
     assert "not gradable: too short" in row
@@ -77,7 +96,7 @@ def test_without_a_terminal_each_finished_call_is_one_line() -> None:
         for step in (Step.SENT, Step.GRADED, Step.DONE):
             entry.step = step
             live.show(entry)
-    assert console.file.getvalue() == "01-discovery-strong: completed\n"  # type: ignore[attr-defined]
+    assert console.file.getvalue() == "01-discovery-strong: passed\n"  # type: ignore[attr-defined]
 
 
 def test_on_a_terminal_the_table_marks_the_steps() -> None:
