@@ -1,0 +1,339 @@
+"""The local bundle: real servers and our own processes, as one thing to start and to stop.
+
+    with Bundle(Path("data"), port=0, parts=BACKING) as bundle:
+        environment = bundle.environment()
+
+Whoever starts it supervises it: the processes end with the one that called `start`.
+"""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from clozone.kit.clock import iso, now
+from clozone.local import application
+from clozone.local.environment import platform_environment
+from clozone.local.errors import BundleError, Interrupted
+from clozone.local.home import Home
+from clozone.local.identity import identity
+from clozone.local.keys import load_keys
+from clozone.local.leftovers import end_leftovers
+from clozone.local.logs import rotate
+from clozone.local.options import Options
+from clozone.local.parts import (
+    APPLICATION,
+    BACKING,
+    EVERYTHING,
+    STOP_ORDER,
+    applications,
+    part_of,
+    servers,
+    with_port,
+    with_ports,
+)
+from clozone.local.plan import Plan
+from clozone.local.ports import choose_ports, require_free
+from clozone.local.postgres import SUPERUSER, postgres_url
+from clozone.local.postgres_place import remove_data
+from clozone.local.probes import answers_http
+from clozone.local.process import ManagedProcess
+from clozone.local.starting import Listener, Progress, describe_failure, start_together
+from clozone.local.state import BundleState, Phase, read_state, records_of, write_state
+
+__all__ = ["APPLICATION", "BACKING", "EVERYTHING", "AlreadyRunning", "Bundle", "Progress"]
+
+_PLATFORM_READY_SECONDS = 30.0
+_ROTATE_EVERY_SECONDS = 60.0
+
+
+class AlreadyRunning(BundleError):
+    """Another supervisor holds this home; `state` is what it says about itself."""
+
+    def __init__(self, state: BundleState | None) -> None:
+        super().__init__("Clozone is already running" + (f" at {state.url}." if state else "."))
+        self.state = state
+
+
+class Bundle:
+    """One home and what runs in it.
+
+    `port` is the public one, 0 for any free one, None for `CLOZONE_PORT`. `env` is the environment
+    that the processes inherit and that chooses among the options; the default is our own. `parts`
+    is what to start, out of `EVERYTHING`.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+        parts: Iterable[str] | None = None,
+    ) -> None:
+        self.home = Home.at(home)
+        self._env = dict(os.environ if env is None else env)
+        self._options = with_port(Options.from_environment(self._env), port)
+        self._parts = frozenset(EVERYTHING if parts is None else parts)
+        if unknown := self._parts - EVERYTHING:
+            raise BundleError(f"There is no part {', '.join(sorted(unknown))} in the bundle.")
+        self.start_seconds: float | None = None
+        self._plan: Plan | None = None
+        self._processes: dict[str, ManagedProcess] = {}
+        self._phase: Phase = "stopped"
+        self._step = ""
+        self._error = ""
+        self._started_at = ""
+        self._lock: IO[str] | None = None
+        self._writing = threading.Lock()
+        self._stopping = threading.Event()
+
+    # ---- Life -----------------------------------------------------------------------------------
+
+    def start(self, progress: Listener = lambda _: None) -> None:
+        """Start everything; returns when it is ready. `progress` hears of each step, from threads.
+
+        Raises AlreadyRunning when the home is taken, Interrupted after `request_stop`, BundleError
+        when something cannot start; in the last two cases everything is stopped again.
+        """
+        began = time.monotonic()
+        self.home.prepare()
+        self._lock = self.home.lock()
+        if self._lock is None:
+            raise AlreadyRunning(read_state(self.home.state))
+        self._started_at = iso(now())
+        self._stopping.clear()
+        try:
+            self._start(progress)
+        except BaseException as error:
+            self._error = str(error)
+            self._stop("stopped" if isinstance(error, Interrupted) else "failed", progress)
+            if isinstance(error, OSError):
+                raise BundleError(
+                    f"{error.filename or self.home.root}: {error.strerror}"
+                ) from error
+            raise
+        self.start_seconds = round(time.monotonic() - began, 2)
+        self._enter("ready")
+
+    def stop(self, progress: Listener = lambda _: None) -> None:
+        """Stop everything, gracefully, in order. Does nothing when nothing runs."""
+        self._stopping.set()
+        if self._lock is not None:
+            self._stop("stopped", progress)
+
+    def request_stop(self) -> None:
+        """Ask for the end, from a signal handler or another thread: `start` and `wait` return."""
+        self._stopping.set()
+
+    def wait(self) -> None:
+        """Keep the bundle running until `request_stop`; keeps the logs small meanwhile."""
+        while not self._stopping.wait(_ROTATE_EVERY_SECONDS):
+            self._rotate_logs()
+
+    def stop_at_once(self) -> None:
+        """Kill everything. PostgreSQL recovers at the next start; what ran is run again.
+
+        May be called in a signal handler: the work is done in a thread, which can wait for locks.
+        """
+        threading.Thread(target=self._kill_all).start()
+
+    def destroy(self) -> None:
+        """Stop everything and delete the home with all data in it."""
+        self.stop()
+        remove_data(self.home)
+        shutil.rmtree(self.home.root, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    # ---- What runs ------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The address of nginx."""
+        return f"http://localhost:{self._plan.public_port}" if self._plan else ""
+
+    @property
+    def processes(self) -> list[ManagedProcess]:
+        """Every process of this bundle."""
+        return list(self._processes.values())
+
+    def process(self, name: str) -> ManagedProcess:
+        """One process, `postgres`, `web-1`, `worker` … Raises BundleError when there is none."""
+        if name not in self._processes:
+            raise BundleError(
+                f"There is no process {name}; there are: {', '.join(self._processes)}."
+            )
+        return self._processes[name]
+
+    def kill(self, name: str, signum: int = signal.SIGKILL) -> None:
+        """Send a process a signal. If it dies of it, it is started again, as after any death."""
+        self.process(name).send(signum)
+
+    def restart(self, name: str, timeout: float = 60.0) -> None:
+        """Stop one process gracefully, start it again and wait until it is ready."""
+        process = self.process(name)
+        launch = process.restart()
+        if not process.wait_ready(timeout, since_launch=launch):
+            raise BundleError(describe_failure(process))
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a process of ours needs besides the inherited ones."""
+        return platform_environment(self._planned())
+
+    def superuser_url(self, database: str = "postgres") -> str:
+        """PostgreSQL's superuser, for what the owner of one database may not do."""
+        return postgres_url(self._planned(), SUPERUSER, database)
+
+    # ---- The start ------------------------------------------------------------------------------
+
+    def _start(self, progress: Listener) -> None:
+        self._clear_leftovers(progress)
+        plan = self._plan = self._make_plan()
+        first = [ManagedProcess(s, self._on_change) for s in servers(plan, self._parts)]
+        second = [ManagedProcess(s, self._on_change) for s in applications(plan, self._parts)]
+        self._processes = {process.name: process for process in (*first, *second)}
+        self._rotate_logs()
+        self._enter("starting")
+        start_together(first, progress, self._stopping)
+        if second:
+            self._set_up(plan, progress)
+            start_together(second, progress, self._stopping)
+            self._require_alive(second)
+        if {"nginx", "web"} <= self._parts:
+            self._await_platform(plan)
+
+    def _clear_leftovers(self, progress: Listener) -> None:
+        old = read_state(self.home.state)
+        if old is None or old.phase == "stopped" or old.supervisor_lives:
+            return
+        began = time.monotonic()
+        if names := end_leftovers(old):
+            took = time.monotonic() - began
+            progress(Progress("leftovers", f"ended: {', '.join(names)}", took))
+
+    def _make_plan(self) -> Plan:
+        options = self._options
+        names = with_ports(options)
+        if options.port == 0:
+            names.append("nginx")
+        ports = choose_ports(self.home.ports, names)
+        public_port = options.port or ports["nginx"]
+        if "nginx" in self._parts:
+            require_free(public_port, options.bind)
+        return Plan(
+            home=self.home,
+            keys=load_keys(self.home.keys),
+            ports=ports,
+            public_port=public_port,
+            options=options,
+            env=self._env,
+        )
+
+    def _set_up(self, plan: Plan, progress: Listener) -> None:
+        began = time.monotonic()
+
+        def on_step(name: str) -> None:
+            self._step = name
+            self._on_change()
+            progress(Progress(name, "running", time.monotonic() - began))
+
+        application.set_up(plan, self._stopping.is_set, on_step)
+        self._step = ""
+
+    def _require_alive(self, processes: Iterable[ManagedProcess]) -> None:
+        for process in processes:
+            if process.restarts:
+                raise BundleError(describe_failure(process))
+
+    def _await_platform(self, plan: Plan) -> None:
+        deadline = time.monotonic() + _PLATFORM_READY_SECONDS
+        while time.monotonic() < deadline and not self._stopping.is_set():
+            try:
+                if answers_http(plan.public_port, "/api/health/ready", host=plan.options.bind):
+                    return
+            except OSError:
+                pass
+            self._stopping.wait(0.05)
+        if self._stopping.is_set():
+            raise Interrupted("The start was interrupted.")
+        raise BundleError(f"All processes run, but {self.url}/api/health/ready does not say ready.")
+
+    # ---- The stop -------------------------------------------------------------------------------
+
+    def _stop(self, last_phase: Phase, progress: Listener) -> None:
+        self._stopping.set()
+        self._enter("stopping")
+        for group in STOP_ORDER:
+            members = [p for p in self.processes if p.launches and part_of(p.name) in group]
+            threads = [threading.Thread(target=process.stop) for process in members]
+            began = time.monotonic()
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for process in members:
+                progress(Progress(process.name, "stopped", time.monotonic() - began))
+        self._enter(last_phase)
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    # ---- The state file -------------------------------------------------------------------------
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self._on_change()
+
+    def _on_change(self) -> None:
+        if self._plan is None:
+            return
+        with self._writing:
+            state = BundleState(
+                phase=self._phase,
+                url=self.url,
+                supervisor_pid=os.getpid(),
+                supervisor_identity=identity(os.getpid()),
+                started_at=self._started_at,
+                start_seconds=self.start_seconds,
+                step=self._step,
+                error=self._error,
+                processes=records_of(self._processes.values()),
+            )
+            try:
+                write_state(self.home.state, state)
+            except OSError:
+                # A full disk must not bring down what runs; `status` shows the last state written.
+                return
+
+    def _kill_all(self) -> None:
+        for process in self._processes.values():
+            # It may have ended by itself a moment ago.
+            with suppress(BundleError):
+                process.send(signal.SIGKILL)
+
+    def _rotate_logs(self) -> None:
+        for file in self.home.logs.glob("*.log"):
+            rotate(file)
+
+    def _planned(self) -> Plan:
+        if self._plan is None:
+            raise BundleError("The bundle has not been started.")
+        return self._plan

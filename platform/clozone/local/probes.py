@@ -1,0 +1,34 @@
+"""Asking a server whether it is there."""
+
+import http
+import http.client
+import socket
+
+from clozone.local.ports import LOOPBACK
+
+_PATIENCE_SECONDS = 2.0
+
+
+def answers_http(port: int, path: str, *, host: str = LOOPBACK) -> bool:
+    """Whether GET `path` gives 200. Raises OSError or HTTPException when nobody answers.
+
+    `host` may be the address a server listens on, `0.0.0.0` included.
+    """
+    reachable = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
+    connection = http.client.HTTPConnection(reachable, port, timeout=_PATIENCE_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    finally:
+        connection.close()
+
+
+def answers_ping(port: int, password: str) -> bool:
+    """Whether a Redis-protocol server takes the password and answers PING."""
+    with socket.create_connection((LOOPBACK, port), _PATIENCE_SECONDS) as connection:
+        connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+        answer = b""
+        # +OK and +PONG, or an error; while it loads its data it says -LOADING.
+        while answer.count(b"\r\n") < 2 and (part := connection.recv(256)):
+            answer += part
+    return answer == b"+OK\r\n+PONG\r\n"

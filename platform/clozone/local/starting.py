@@ -1,0 +1,99 @@
+"""Starting several processes at once and waiting until each is ready."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clozone.local.errors import BundleError, Interrupted
+from clozone.local.logs import last_lines
+from clozone.local.process import ManagedProcess
+
+READY_SECONDS = 60.0
+CRASHES_BEFORE_GIVING_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """News of the start: `name` is a process or a step, `seconds` how long it took so far."""
+
+    name: str
+    state: str
+    seconds: float
+
+
+Listener = Callable[[Progress], None]
+
+
+def start_together(
+    processes: Sequence[ManagedProcess], listener: Listener, stopping: threading.Event
+) -> None:
+    """Prepare, start and finish all of `processes`, side by side.
+
+    Raises what the first that failed raised, after the others were told to give up; Interrupted
+    when `stopping` is set meanwhile. What was started keeps running either way.
+    """
+    failures: list[Exception] = []
+    threads = [
+        threading.Thread(
+            target=_start_one, args=(process, listener, stopping, failures), name=process.name
+        )
+        for process in processes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    if stopping.is_set():
+        raise Interrupted("The start was interrupted.")
+
+
+def _start_one(
+    process: ManagedProcess,
+    listener: Listener,
+    stopping: threading.Event,
+    failures: list[Exception],
+) -> None:
+    began = time.monotonic()
+
+    def tell(state: str) -> None:
+        listener(Progress(process.name, state, time.monotonic() - began))
+
+    try:
+        tell("starting")
+        process.spec.prepare()
+        process.start()
+        wait_until_ready(process, lambda: stopping.is_set() or bool(failures))
+        process.spec.finish()
+        tell("ready")
+    except Interrupted:
+        # Only the reason counts: somebody asked, or a sibling failed and says why.
+        tell("given up")
+    except Exception as error:
+        failures.append(error)
+        tell("failed")
+
+
+def wait_until_ready(process: ManagedProcess, give_up: Callable[[], bool]) -> None:
+    """Return when `process` is ready. Raises BundleError with the end of its log if it never is."""
+
+    def hopeless() -> bool:
+        return give_up() or process.restarts >= CRASHES_BEFORE_GIVING_UP
+
+    if process.wait_ready(READY_SECONDS, give_up=hopeless):
+        return
+    if give_up():
+        raise Interrupted("The start was interrupted.")
+    raise BundleError(describe_failure(process))
+
+
+def describe_failure(process: ManagedProcess) -> str:
+    """What became of a process that is not ready, with the last lines that it wrote."""
+    if process.restarts:
+        what = f"{process.name} ended {process.restarts} times, last with code {process.last_exit}"
+    else:
+        what = f"{process.name} did not become ready within {READY_SECONDS:.0f} s"
+    lines = "\n".join(f"    {line}" for line in last_lines(process.spec.log, 12))
+    return f"{what}. The last lines of {process.spec.log}:\n{lines}"
