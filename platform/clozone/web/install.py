@@ -24,10 +24,6 @@ def install_web(app: Quart, settings: Settings, authenticate: Authenticate) -> N
     app.extensions["draining"] = draining = Draining()
     app.config["TRUSTED_PROXIES"] = settings.trusted_proxies
     app.url_map.merge_slashes = False  # a redirect would repeat the Host header it was sent
-    install_problems(app)
-    install_cors(app, settings.cors_origins)
-    _install_body_limits(app, settings)
-    _install_resources(app, settings)
 
     async def note_route() -> None:
         if request.url_rule is not None:
@@ -40,6 +36,10 @@ def install_web(app: Quart, settings: Settings, authenticate: Authenticate) -> N
 
     app.before_request(note_route)
     app.after_request(finish)
+    install_problems(app)
+    install_cors(app, settings.cors_origins)
+    _install_body_limits(app, settings)
+    _install_resources(app, settings)
     app.asgi_app = Edge(  # type: ignore[method-assign]
         app.asgi_app, settings.clozone_instance, draining
     )

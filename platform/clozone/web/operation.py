@@ -99,8 +99,8 @@ def operation(
             arguments = dict(path)
             actor = await _caller(spec)
             if spec.allow is not None and actor is not None:
-                admit(actor, spec.allow, spec.scope)
                 enter_organisation(actor)
+                admit(actor, spec.allow, spec.scope)
                 arguments["actor"] = actor
             if spec.query is not None:
                 arguments["query"] = read_query(spec.query, request.args)

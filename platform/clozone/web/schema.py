@@ -12,4 +12,8 @@ class RequestModel(BaseModel):
 class ResponseModel(BaseModel):
     """An answer. Built from any object with these attributes, for instance a service's dataclass."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(
+        from_attributes=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,  # an answer leaves nothing out
+    )

@@ -1,0 +1,99 @@
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dummy_api
+import httpx2
+import pytest
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from quart import Quart
+
+from clozone.app import create_app
+from clozone.infra.postgres import close_database, init_database_as_owner
+from clozone.infra.redis import sync_redis
+from clozone.local.bundle import Bundle
+from clozone.models.schema import migrate
+from clozone.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """Settings of a real PostgreSQL, with our schema, and a real Valkey."""
+    home = tmp_path_factory.mktemp("web") / "home"
+    bundle = Bundle(home, port=0, env={}, parts={"postgres", "valkey"})
+    bundle.start()
+    try:
+        environment = {name.lower(): value for name, value in bundle.environment().items()}
+        init_database_as_owner(Settings(**environment))
+        migrate(Settings(**environment))
+        close_database()
+        yield environment
+    finally:
+        bundle.destroy()
+
+
+@pytest.fixture
+def settings(servers) -> Callable[..., Settings]:
+    """Makes settings for a web process; every test starts with empty limits."""
+    sync_redis(servers["redis_url"]).flushall()
+    return lambda **changes: Settings(**{**servers, "clozone_instance": "web-1", **changes})
+
+
+@dataclass
+class Running:
+    """A web process's application, served by Hypercorn on a loopback port."""
+
+    app: Quart
+    port: int
+    client: httpx2.Client
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Running]:
+    app = create_app(settings, authenticate=dummy_api.authenticate)
+    app.register_blueprint(dummy_api.blueprint)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.graceful_timeout = 0.5
+    config.errorlog = None
+    stop, loop = asyncio.Event(), asyncio.new_event_loop()
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(serve(app, config, shutdown_trigger=stop.wait))
+    )
+    thread.start()
+    client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10)
+    try:
+        yield Running(app, port, client)
+    finally:
+        client.close()
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def start(settings) -> Iterator[Callable[..., Running]]:
+    """Starts an application with these settings."""
+    open_ones = []
+
+    def start_one(**changes: object) -> Running:
+        manager = running(settings(**changes))
+        server = manager.__enter__()
+        open_ones.append(manager)
+        return server
+
+    yield start_one
+    for manager in reversed(open_ones):
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+def web(start) -> Running:
+    """An application with the default settings."""
+    return start()
