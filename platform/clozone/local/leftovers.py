@@ -4,9 +4,8 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 
-from clozone.local.identity import PROC, entries, identity, is_same
+from clozone.local.identity import entries, identity, is_same
 from clozone.local.state import BundleState, ProcessRecord
 
 # The kernel has already sent each process its own stop signal when the supervisor died; most are
@@ -57,26 +56,3 @@ def _survivors(record: ProcessRecord) -> list[int]:
 def _gentle(record: ProcessRecord) -> signal.Signals:
     # To PostgreSQL SIGTERM means: wait for every client to leave.
     return signal.SIGINT if record.name == "postgres" else signal.SIGTERM
-
-
-def clear_postmaster_pid(data: Path) -> None:
-    """Remove PostgreSQL's lock file if the number in it now belongs to another program.
-
-    With the number of a dead process PostgreSQL sees by itself that the file is old; a live one
-    would keep it from starting for ever. Its own check of shared memory still protects the data.
-    """
-    file = data / "postmaster.pid"
-    try:
-        pid = int(file.read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return
-    if identity(pid) is not None and not _is_postgres(pid, data):
-        file.unlink(missing_ok=True)
-
-
-def _is_postgres(pid: int, data: Path) -> bool:
-    try:
-        command = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return True
-    return "postgres" in command and str(data) in command

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from clozone.local.leftovers import clear_postmaster_pid
 from clozone.local.once import run_once
 from clozone.local.plan import Plan
+from clozone.local.postgres_eviction import evict
 from clozone.local.postgres_place import PostgresPlace, find_place
 from clozone.local.spec import ProcessSpec
 
@@ -55,7 +55,7 @@ log_error_verbosity = terse
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
 
-include_if_exists = 'postgresql.local.conf'
+include = 'postgresql.local.conf'
 """
 
 _ACCESS = """\
@@ -75,9 +75,12 @@ def postgres(plan: Plan) -> ProcessSpec:
         place.claim()
         if not place.data.exists():
             _initialise(plan, place, env)
-        clear_postmaster_pid(place.data)
+        evict(place.data)
         place.write(place.data / "postgresql.conf", _CONFIGURATION.format(port=port))
         place.write(place.data / "pg_hba.conf", _ACCESS)
+        own = place.data / "postgresql.local.conf"
+        if not own.exists():
+            place.write(own, "# Your own settings; they win over those of postgresql.conf.\n")
 
     def ready() -> bool:
         with _superuser(plan, "postgres"):

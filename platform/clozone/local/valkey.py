@@ -21,7 +21,7 @@ appendfsync everysec
 save ""
 maxmemory 256mb
 maxmemory-policy noeviction
-databases 2
+databases 16
 """
 
 

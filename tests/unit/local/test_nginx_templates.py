@@ -1,0 +1,42 @@
+import re
+
+import pytest
+
+from clozone.local.nginx import VARIABLES, render, templates_folder
+
+SOURCES = ("nginx.conf.template", "templates/clozone.conf.template")
+VALUES = {name: f"<{name}>" for name in VARIABLES}
+
+
+def _template(source: str) -> str:
+    return (templates_folder() / source).read_text()
+
+
+def test_known_variables_are_filled_in_and_nginx_keeps_its_own() -> None:
+    text = "listen ${NGINX_LISTEN}; set $host ${request_id} ${HOME};"
+    rendered = render(text, VALUES)
+    assert rendered == "listen <NGINX_LISTEN>; set $host ${request_id} ${HOME};"
+
+
+def test_a_known_variable_without_a_value_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        render("${MAX_BODY}", {})
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_nothing_in_capitals_is_left(source: str) -> None:
+    assert re.findall(r"\$\{[A-Z0-9_]+\}", render(_template(source), VALUES)) == []
+
+
+def test_every_known_variable_is_used() -> None:
+    used = {
+        name for source in SOURCES for name in re.findall(r"\$\{([A-Z0-9_]+)\}", _template(source))
+    }
+    assert used == VARIABLES
+
+
+def test_no_location_drops_the_headers_of_the_server() -> None:
+    """An add_header in a location, or in a block within, would silently replace all inherited ones."""
+    server = _template("templates/clozone.conf.template").split("server {", 1)[1]
+    inside_locations = server[server.index("\n    location ") :]
+    assert "add_header" not in inside_locations
