@@ -13,8 +13,11 @@ from quart import Blueprint, Quart
 
 from clozone.health.routes import blueprint as health
 from clozone.health.service import Health
+from clozone.infra.cache import AnalyticsCache, init_cache
 from clozone.infra.logging import configure_logging
 from clozone.infra.postgres import close_database, init_database
+from clozone.infra.progress import ProgressFeed, init_progress
+from clozone.jobs.delivery import init_delivery
 from clozone.kit.errors import Unauthenticated
 from clozone.settings import Settings, load_settings
 from clozone.web.docs import docs_blueprint
@@ -109,10 +112,18 @@ def _hypercorn_config(settings: Settings, bind: str) -> Config:
 def _install_backing_services(app: Quart, settings: Settings) -> None:
     async def open_services() -> None:
         init_database(settings)
+        init_delivery(settings)
+        init_cache(settings)
+        init_progress(settings)
+        app.extensions["analytics_cache"] = AnalyticsCache(settings)
+        app.extensions["progress"] = progress = ProgressFeed(settings)
+        progress.start()
         app.extensions["health"] = Health(settings, _version())
 
     async def close_services() -> None:
         await app.extensions["health"].close()
+        await app.extensions["progress"].close()
+        await app.extensions["analytics_cache"].close()
         close_database()
 
     app.before_serving(open_services)

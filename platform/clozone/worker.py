@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from loguru import logger
 
+from clozone.infra.cache import init_cache
 from clozone.infra.heartbeat import beat
 from clozone.infra.logging import configure_logging
 from clozone.infra.postgres import close_database, init_database
+from clozone.infra.progress import init_progress
 from clozone.infra.redis import sync_redis
 from clozone.jobs.delivery import init_delivery
 from clozone.jobs.kinds import Queue, without_handler
@@ -46,6 +48,8 @@ def run_worker(settings: Settings) -> None:
         Queue.bulk: settings.worker_threads_bulk,
     }
     init_database(settings, pool_size=sum(threads.values()) + 2)
+    init_cache(settings)
+    init_progress(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
     leases.start()
     stop = stop_on_signals()
