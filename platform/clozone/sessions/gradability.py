@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from clozone.sessions.metrics import call_seconds, count_words
-from clozone.sessions.transcript import Turn
+from clozone.sessions.timing import call_seconds
+from clozone.sessions.transcript import Turn, count_words
 
 SHORTEST_CALL_SECONDS = 15.0
 FEWEST_WORDS = 30
@@ -24,9 +24,10 @@ _NO_ANSWER = re.compile(
 )
 _MACHINE_GREETING = re.compile(
     r"(?:after|at) the (?:tone|beep)|leave (?:me |us )?(?:a|your) (?:\w+ )?message"
-    r"|(?:not|n't) (?:available|able) to (?:take|answer) (?:your|the) call|voice ?mail"
+    r"|(?:not|n't) (?:available|able) to (?:take|answer) (?:your|the) call"
+    r"|reached (?:\w+ ){0,4}(?:voice ?mail|mailbox)"
     r"|después de(?:l tono| la señal)|deje (?:su|un) mensaje|buzón de voz"
-    r"|nach dem (?:signal|piep)\w*|hinterlassen sie (?:eine|ihre) nachricht|mailbox"
+    r"|nach dem (?:signal|piep)\w*|hinterlassen sie (?:eine|ihre) nachricht|mailbox von"
     r"|après le (?:bip|signal)|laissez(?:-\w+)? (?:un|votre) message|messagerie vocale"
     r"|dopo il (?:segnale|bip)|segreteria telefonica|após o (?:sinal|bip)|caixa postal"
     r"|na de (?:piep|toon)"

@@ -15,6 +15,9 @@ NEW_TURN_AFTER_SECONDS = 3.0
 # Times outside a day are a unit mistaken for seconds (epoch milliseconds, say), not a call.
 LONGEST_CALL_SECONDS = 86_400.0
 
+# Scripts without spaces between words: each character stands for one word.
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:['’-][^\W_{_UNSPACED}]+)*")
 _WHITE_SPACE = re.compile(r"\s+")
 # Kept although they are format characters: emoji, Persian and Indic words are spelled with them.
 _JOINERS = "\u200c\u200d"
@@ -80,6 +83,11 @@ def tidy(text: str) -> str:
         )
         visible = unicodedata.normalize("NFC", visible)
     return _WHITE_SPACE.sub(" ", visible).strip()
+
+
+def count_words(text: str) -> int:
+    """Words as a reader counts them: "don't" is one; in scripts without spaces, characters."""
+    return len(_WORD.findall(text))
 
 
 def _tidied(item: Utterance | Turn) -> Utterance:

@@ -28,14 +28,14 @@ def from_text(text: str, customer_name: str | None = None) -> list[Utterance]:
     lines = [_split(line) for line in text.splitlines() if line.strip()]
     labels = [label for label, _ in lines if label]
     speakers = _speakers_by_label(labels, tidy(customer_name or "").casefold())
-    said: list[tuple[Speaker, str]] = []
+    said: list[tuple[Speaker, list[str]]] = []
     for label, words in lines:
         if label and label.casefold() in speakers:
-            said.append((speakers[label.casefold()], words))
+            said.append((speakers[label.casefold()], [words]))
         elif said:
-            speaker, before = said[-1]
-            said[-1] = (speaker, f"{before} {label}: {words}" if label else f"{before} {words}")
-    return [Utterance(speaker, words) for speaker, words in said if words.strip()]
+            said[-1][1].append(f"{label}: {words}" if label else words)
+    spoken = ((speaker, " ".join(parts).strip()) for speaker, parts in said)
+    return [Utterance(speaker, text) for speaker, text in spoken if text]
 
 
 def _split(line: str) -> tuple[str | None, str]:

@@ -39,6 +39,16 @@ def from_messages(messages: object, call_started_ms: float | None = None) -> lis
     return list(_spoken(entries, origin))
 
 
+def number(value: object) -> float | None:
+    """A JSON value as a finite float; None for whatever else it is (booleans are no numbers)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an integer beyond any float
+        return None
+
+
 def _spoken(entries: list[Mapping[str, Any]], origin: float | None) -> Iterator[Utterance]:
     for entry in entries:
         speaker, text = speaker_of(entry.get("role")), _text(entry)
@@ -90,10 +100,4 @@ def _length(entry: Mapping[str, Any]) -> float | None:
 
 
 def _number(entry: Mapping[str, Any], key: str) -> float | None:
-    value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an integer beyond any float
-        return None
+    return number(entry.get(key))
