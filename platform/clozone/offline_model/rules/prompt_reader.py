@@ -49,7 +49,7 @@ def read_prompt(texts: Sequence[str]) -> Call:
     transcript = _fenced(_TRANSCRIPT, texts, "transcript")
     try:
         criteria = json.loads(rubric)["criteria"]
-        turns = [_turn(json.loads(line)) for line in transcript.splitlines() if line.strip()]
+        turns = [_turn(json.loads(line)) for line in transcript.split("\n") if line.strip()]
         return Call(tuple(_checked(criterion) for criterion in criteria), tuple(turns))
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadablePrompt(f"the rubric or the transcript is malformed: {error!r}") from error

@@ -12,7 +12,7 @@ STOP_WORDS = {
         "it its just let like me more my no not now of off on one or our out over own said say she "
         "so some such than that the their them then there these they this those to too up us very "
         "was we were what when where which who why will with would you your yes im ive dont its "
-        "thats well okay ok shall should may might must ask asks asked"
+        "thats well okay ok shall should may might must ask asks asked many much"
     ),
     "es": _words(
         "a al como con cuál cuando de del donde el ella ellos en entre es esa ese eso esta este esto "
