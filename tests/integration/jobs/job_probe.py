@@ -1,0 +1,90 @@
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from clozone.infra.postgres import Scope, unit_of_work
+from clozone.jobs.enqueue import enqueue
+from clozone.jobs.kinds import RunningJob
+from clozone.jobs.leases import Leases
+from clozone.jobs.runner import Runner
+from clozone.models.operations import Job, JobAttempt
+from clozone.settings import Settings
+
+LEASE_SECONDS = 0.6
+
+
+@dataclass
+class Probe:
+    """A kind of job whose handler is the test's, and what it has done."""
+
+    org_id: UUID
+    settings: Settings
+    kind: str = "test.probe"
+    handler: Callable[[RunningJob], None] = lambda _: None
+    effects: list[int] = field(default_factory=list)
+
+    def enqueue(self, payload: dict[str, Any] | None = None, **options: Any) -> UUID:
+        """Add a job in a transaction of its own."""
+        with unit_of_work(Scope.tenant(self.org_id)):
+            return enqueue(self.kind, payload or {}, **options)
+
+    def worker(self, name: str = "worker-1", lease: float = LEASE_SECONDS) -> "Worker":
+        """A worker's runner, without the consumer: the test says what it runs."""
+        settings = self.settings.model_copy(update={"job_lease_seconds": lease})
+        return Worker(Leases(name, lease), settings)
+
+    def row(self, job_id: UUID) -> Job:
+        """The job as it stands."""
+        with unit_of_work(Scope.platform()):
+            row: Job = Job.get_by_id(job_id)
+            return row
+
+    def outcomes(self, job_id: UUID) -> list[str]:
+        """How its tries ended, in order."""
+        with unit_of_work(Scope.platform()):
+            return [
+                outcome
+                for (outcome,) in JobAttempt.select(JobAttempt.outcome)
+                .where(JobAttempt.job == job_id)
+                .order_by(JobAttempt.attempt)
+                .tuples()
+            ]
+
+    def make_due(self, job_id: UUID) -> None:
+        """Let a waiting retry be due now."""
+        with unit_of_work(Scope.platform()):
+            Job.update(run_at=Job.created_at).where(Job.id == job_id).execute()
+
+    def expire_lease(self, job_id: UUID) -> None:
+        """Make the worker look silent for longer than its lease."""
+        with unit_of_work(Scope.platform()):
+            Job.update(lease_expires_at=Job.created_at).where(Job.id == job_id).execute()
+
+
+class Worker:
+    """One runner with its leases."""
+
+    def __init__(self, leases: Leases, settings: Settings) -> None:
+        self.leases = leases
+        self._runner = Runner(settings, leases)
+
+    def run(self, job_id: UUID) -> None:
+        """Run one job here and now."""
+        self._runner.run(job_id)
+
+    def start(self, job_id: UUID) -> threading.Thread:
+        """Run one job on a thread."""
+        thread = threading.Thread(target=self.run, args=(job_id,), daemon=True)
+        thread.start()
+        return thread
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a condition; fails when it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "did not come about"
+        time.sleep(0.01)

@@ -1,0 +1,234 @@
+import threading
+from uuid import UUID
+
+import pytest
+from job_probe import Probe, eventually
+
+from clozone.infra.postgres import Scope, unit_of_work
+from clozone.jobs import kinds, ledger
+from clozone.jobs.delivery import delivery
+from clozone.jobs.enqueue import enqueue
+from clozone.jobs.kinds import Queue, RunningJob
+from clozone.jobs.runner import POISON_AFTER
+from clozone.jobs.sweeper import sweep
+from clozone.kit.errors import Permanent, Retryable
+from clozone.kit.ids import new_id
+from clozone.models.accounts import Organization
+from clozone.models.operations import Job
+
+
+def test_effects_and_completion_commit_together(probe: Probe) -> None:
+    made = new_id()
+
+    def handler(job: RunningJob) -> None:
+        with job.completing():
+            enqueue(probe.kind, {}, dedupe_key=str(made))
+            if job.attempt == 1:
+                raise RuntimeError("after the effect, before the commit")
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    probe.worker().run(job_id)
+    assert probe.row(job_id).state == "retrying"
+    with unit_of_work(Scope.platform()):
+        assert not Job.select().where(Job.dedupe_key == str(made)).exists()
+
+    probe.make_due(job_id)
+    probe.worker().run(job_id)
+    assert probe.row(job_id).state == "succeeded"
+    with unit_of_work(Scope.platform()):
+        assert Job.select().where(Job.dedupe_key == str(made)).count() == 1
+
+
+def test_a_rolled_back_transaction_announces_nothing(probe: Probe) -> None:
+    with pytest.raises(RuntimeError, match="no"), unit_of_work(Scope.tenant(probe.org_id)):
+        enqueue(probe.kind, {})
+        raise RuntimeError("no")
+    assert delivery().backlog(Queue.bulk) == 0
+
+
+def test_a_job_is_claimed_once_however_often_it_is_delivered(probe: Probe) -> None:
+    runs: list[int] = []
+    probe.handler = lambda job: runs.append(job.attempt)
+    job_id = probe.enqueue()
+    threads = [probe.worker(f"worker-{n}").start(job_id) for n in range(6)]
+    for thread in threads:
+        thread.join(20)
+    assert runs == [1]
+    assert probe.row(job_id).state == "succeeded"
+
+
+def test_failures_are_retried_with_growing_waits_then_given_up(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setitem(kinds._after_death, probe.kind, lambda _job, reason: told.append(reason))
+
+    def handler(_job: RunningJob) -> None:
+        raise ValueError("broken 42")
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    waits = []
+    for _ in range(3):
+        probe.worker().run(job_id)
+        row = probe.row(job_id)
+        waits.append((row.run_at - row.created_at).total_seconds())
+        probe.make_due(job_id)
+    assert row.state == "dead"
+    assert row.failures == 3
+    assert row.last_error == "ValueError: broken 42"
+    assert waits[1] > waits[0] >= 2
+    assert told == ["ValueError: broken 42"]
+    assert probe.outcomes(job_id) == ["failed"] * 3
+
+
+def test_a_retryable_error_says_how_long_to_wait(probe: Probe) -> None:
+    def handler(_job: RunningJob) -> None:
+        raise Retryable("come back later", after=120)
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    probe.worker().run(job_id)
+    row = probe.row(job_id)
+    assert (row.run_at - row.created_at).total_seconds() >= 120
+
+
+def test_a_permanent_error_is_not_retried(probe: Probe) -> None:
+    def handler(_job: RunningJob) -> None:
+        raise Permanent("the rubric is gone")
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    probe.worker().run(job_id)
+    assert probe.row(job_id).state == "dead"
+
+
+def test_the_fence_stops_a_worker_that_lost_its_lease(probe: Probe) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    written: list[int] = []
+
+    def handler(job: RunningJob) -> None:
+        if job.attempt == 1:
+            entered.set()
+            go_on.wait(20)
+        with job.completing():
+            written.append(job.attempt)
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    slow = probe.worker("slow").start(job_id)
+    assert entered.wait(20)
+    probe.expire_lease(job_id)
+    sweep(redeliver_after=15)
+    probe.worker("quick").run(job_id)
+    go_on.set()
+    slow.join(20)
+    assert written == [2]
+    assert probe.row(job_id).state == "succeeded"
+    assert probe.outcomes(job_id) == ["lost", "succeeded"]
+
+
+def test_a_heartbeat_keeps_the_lease_of_a_long_job(probe: Probe) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def handler(_job: RunningJob) -> None:
+        entered.set()
+        go_on.wait(20)
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    worker = probe.worker()
+    worker.leases.start()
+    thread = worker.start(job_id)
+    assert entered.wait(20)
+    first = probe.row(job_id).lease_expires_at
+    eventually(lambda: probe.row(job_id).lease_expires_at > first)
+    go_on.set()
+    thread.join(20)
+    assert probe.row(job_id).state == "succeeded"
+    assert probe.outcomes(job_id) == ["succeeded"]
+
+
+def test_a_job_that_takes_its_workers_down_is_quarantined(probe: Probe) -> None:
+    runs: list[int] = []
+    probe.handler = lambda job: runs.append(job.attempt)
+    job_id = probe.enqueue()
+    for _ in range(POISON_AFTER):
+        with unit_of_work(Scope.platform()):
+            assert ledger.claim(job_id, "doomed", 0) is not None
+        probe.expire_lease(job_id)
+        sweep(redeliver_after=15)
+    probe.worker().run(job_id)
+    row = probe.row(job_id)
+    assert runs == []
+    assert row.state == "dead"
+    assert "quarantined" in row.last_error
+
+
+def test_stopping_hands_back_without_counting_a_failure(probe: Probe) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    written: list[int] = []
+
+    def handler(job: RunningJob) -> None:
+        if job.attempt == 1:
+            entered.set()
+            go_on.wait(20)
+        with job.completing():
+            written.append(job.attempt)
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    stopping = probe.worker("stopping")
+    thread = stopping.start(job_id)
+    assert entered.wait(20)
+    stopping.leases.drain(0)
+    row = probe.row(job_id)
+    assert (row.state, row.failures, row.lost) == ("queued", 0, 0)
+    probe.worker("next").run(job_id)
+    go_on.set()
+    thread.join(20)
+    assert written == [2]
+    assert probe.outcomes(job_id) == ["released", "succeeded"]
+
+
+def test_what_redis_lost_is_announced_again(probe: Probe) -> None:
+    job_id = probe.enqueue()
+    for carrier in delivery()._carriers.values():
+        carrier.storage.conn.flushdb()
+    assert delivery().backlog(Queue.bulk) == 0
+    assert sweep(redeliver_after=3600) == 0
+    assert sweep(redeliver_after=0) >= 1
+    assert delivery().backlog(Queue.bulk) >= 1
+    probe.worker().run(job_id)
+    assert probe.row(job_id).state == "succeeded"
+
+
+def test_two_sweepers_at_once_put_a_job_back_once(probe: Probe) -> None:
+    job_id = probe.enqueue()
+    with unit_of_work(Scope.platform()):
+        ledger.claim(job_id, "gone", 0)
+    probe.expire_lease(job_id)
+    sweepers = [threading.Thread(target=sweep, args=(3600,)) for _ in range(4)]
+    for sweeper in sweepers:
+        sweeper.start()
+    for sweeper in sweepers:
+        sweeper.join(20)
+    assert probe.row(job_id).lost == 1
+
+
+def test_an_unfinished_job_of_the_same_key_is_returned(probe: Probe) -> None:
+    first = probe.enqueue(dedupe_key="session-1")
+    assert probe.enqueue(dedupe_key="session-1") == first
+    probe.worker().run(first)
+    assert probe.enqueue(dedupe_key="session-1") != first
+
+
+def test_equal_keys_of_two_organisations_do_not_meet(probe: Probe, org_id: UUID) -> None:
+    other = new_id()
+    with unit_of_work(Scope.platform()):
+        Organization.create(id=other, name="Other")
+    mine = probe.enqueue(dedupe_key="same")
+    with unit_of_work(Scope.tenant(other)):
+        theirs = enqueue(probe.kind, {}, dedupe_key="same")
+    assert theirs != mine
