@@ -27,6 +27,7 @@ def end_leftovers(state: BundleState, grace_seconds: float = GRACE_SECONDS) -> l
             if is_same(pid, known[pid]):
                 with suppress(ProcessLookupError):
                     os.kill(pid, _gentle(record) if signum == signal.SIGTERM else signum)
+                    os.kill(pid, signal.SIGCONT)
         deadline = time.monotonic() + patience
         while any(is_same(pid, known[pid]) for pid in found) and time.monotonic() < deadline:
             time.sleep(0.03)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from clozone.local.errors import BundleError
 from clozone.local.once import run_once
 from clozone.local.plan import Plan
 from clozone.local.postgres_eviction import evict
@@ -83,8 +84,16 @@ def postgres(plan: Plan) -> ProcessSpec:
             place.write(own, "# Your own settings; they win over those of postgresql.conf.\n")
 
     def ready() -> bool:
-        with _superuser(plan, "postgres"):
-            return True
+        try:
+            with _superuser(plan, "postgres"):
+                return True
+        except psycopg.OperationalError as error:
+            if "password authentication failed" not in str(error):
+                raise
+        raise BundleError(
+            f"PostgreSQL does not take the password in {plan.home.keys}: that file is not the one "
+            "this database was made with. Restore it, or start with another CLOZONE_HOME."
+        )
 
     return ProcessSpec(
         name="postgres",
@@ -175,18 +184,4 @@ def _provide_login(
             sql.SQL(attribute),
             sql.Literal(password),
         )
-    )
-
-
-def explain_failure(plan: Plan) -> str | None:
-    """Why PostgreSQL never became ready, if asking it once more tells; None if it does not."""
-    try:
-        with _superuser(plan, "postgres"):
-            return None
-    except psycopg.OperationalError as error:
-        if "password authentication failed" not in str(error):
-            return None
-    return (
-        f"PostgreSQL in {plan.home.root} does not take the password in {plan.home.keys}: the file "
-        "is not the one this database was made with. Restore it, or start with another CLOZONE_HOME."
     )

@@ -39,6 +39,7 @@ class ManagedProcess:
         self.started_at: datetime | None = None
         self.restarts = 0
         self.last_exit: int | None = None
+        self.refusal: BundleError | None = None
         self._on_change = on_change
         self._changed = threading.Condition()
         self._child: subprocess.Popen[bytes] | None = None
@@ -66,12 +67,15 @@ class ManagedProcess:
     def wait_ready(
         self, timeout: float, *, since_launch: int = 0, give_up: Callable[[], bool] = bool
     ) -> bool:
-        """Wait until it is ready in a launch later than `since_launch`; False if it never was."""
+        """Wait until it is ready in a launch later than `since_launch`; False if it never was.
+
+        Its probe may know that it never will be; `refusal` then says why.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
             while not (self.state == "ready" and self._launches > since_launch):
                 left = deadline - time.monotonic()
-                if left <= 0 or self.state == "stopped" or give_up():
+                if left <= 0 or self.state == "stopped" or self.refusal or give_up():
                     return False
                 self._changed.wait(min(left, 0.2))
         return True
@@ -153,7 +157,7 @@ class ManagedProcess:
 
     def _probe(self, launch: int) -> None:
         pause = _PROBE_SECONDS
-        while self._launches == launch and self.state == "starting":
+        while self._launches == launch and self.state == "starting" and not self.refusal:
             if self._is_ready():
                 with self._changed:
                     if self._launches == launch and self.state == "starting":
@@ -163,11 +167,14 @@ class ManagedProcess:
             pause = min(pause * 1.2, _SLOWEST_PROBE_SECONDS)
 
     def _is_ready(self) -> bool:
-        # A probe speaks to a server that may be half up; whatever it meets means "not yet".
         try:
             return self.spec.ready()
+        except BundleError as error:
+            self.refusal = error
         except Exception:
+            # The server may be half up; whatever a probe meets means "not yet".
             return False
+        return False
 
     def _await_exit(self) -> None:
         child = self._child

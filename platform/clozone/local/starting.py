@@ -86,6 +86,8 @@ def wait_until_ready(process: ManagedProcess, give_up: Callable[[], bool]) -> No
         return
     if give_up():
         raise Interrupted("The start was interrupted.")
+    if process.refusal:
+        raise process.refusal
     raise BundleError(describe_failure(process))
 
 
