@@ -11,10 +11,12 @@ from hypercorn.config import Config
 from loguru import logger
 from quart import Blueprint, Quart
 
+from clozone.exports.routes import blueprint as exports
 from clozone.health.routes import blueprint as health
 from clozone.health.service import Health
 from clozone.infra.cache import AnalyticsCache, init_cache
 from clozone.infra.logging import configure_logging
+from clozone.infra.object_storage import init_object_storage
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import ProgressFeed, init_progress
 from clozone.jobs.delivery import init_delivery
@@ -26,7 +28,7 @@ from clozone.web.identity import Actor, Authenticate
 from clozone.web.install import install_web
 
 # Every slice's routes.
-BLUEPRINTS: tuple[Blueprint, ...] = (health,)
+BLUEPRINTS: tuple[Blueprint, ...] = (exports, health)
 
 # nginx's upstream keep-alive is 60 s; a server that hangs up first resets a request on its way.
 KEEP_ALIVE_SECONDS = 75.0
@@ -115,6 +117,7 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         init_delivery(settings)
         init_cache(settings)
         init_progress(settings)
+        init_object_storage(settings)
         app.extensions["analytics_cache"] = AnalyticsCache(settings)
         app.extensions["progress"] = progress = ProgressFeed(settings)
         progress.start()

@@ -12,6 +12,7 @@ from loguru import logger
 from clozone.infra.cache import init_cache
 from clozone.infra.heartbeat import beat
 from clozone.infra.logging import configure_logging
+from clozone.infra.object_storage import init_object_storage
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import init_progress
 from clozone.infra.redis import sync_redis
@@ -50,6 +51,7 @@ def run_worker(settings: Settings) -> None:
     init_database(settings, pool_size=sum(threads.values()) + 2)
     init_cache(settings)
     init_progress(settings)
+    init_object_storage(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
     leases.start()
     stop = stop_on_signals()

@@ -91,11 +91,15 @@ def content_disposition(filename: str) -> str:
 
 
 class ObjectStorage:
-    """One bucket. Safe to share between threads; connects on first use."""
+    """One bucket. Safe to share between threads; connects on first use.
+
+    `link_seconds` is how long presigned links are to live, by the settings.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._bucket = settings.s3_bucket
         self._region = settings.s3_region
+        self.link_seconds = settings.presigned_url_seconds
         self._pool = urllib3.PoolManager(
             maxsize=CONNECTIONS,
             timeout=Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
@@ -203,6 +207,23 @@ class ObjectStorage:
         """Close the idle connections."""
         self._pool.clear()
         self._ping_pool.clear()
+
+
+_storage: ObjectStorage | None = None
+
+
+def init_object_storage(settings: Settings) -> ObjectStorage:
+    """Set up the object storage of this process. Connects lazily."""
+    global _storage  # noqa: PLW0603 - one per process, like the connection pool
+    _storage = ObjectStorage(settings)
+    return _storage
+
+
+def object_storage() -> ObjectStorage:
+    """The object storage of this process."""
+    if _storage is None:
+        raise RuntimeError("init_object_storage(settings) comes first")
+    return _storage
 
 
 def _client(url: str, settings: Settings, pool: urllib3.PoolManager) -> Minio:
