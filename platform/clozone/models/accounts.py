@@ -4,7 +4,6 @@ from peewee import (
     BlobField,
     BooleanField,
     CharField,
-    ForeignKeyField,
     TextField,
     UUIDField,
 )
@@ -26,7 +25,7 @@ class Organization(Table):
 class Profile(Table):
     """A person. `password_hash` is null for people who sign in through another issuer."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
+    org_id = UUIDField()
     email = TextField()
     full_name = TextField()
     role = CharField(max_length=16)
@@ -44,8 +43,8 @@ class Profile(Table):
 class RefreshToken(Table):
     """One link of a rotating chain; a token used twice revokes its whole family."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    user = ForeignKeyField(Profile, column_name="user_id", object_id_name="user_id")
+    org_id = UUIDField()
+    user_id = UUIDField()
     family_id = UUIDField()
     token_hash = BlobField()
     created_at = time_of_writing()
@@ -60,8 +59,8 @@ class RefreshToken(Table):
 class ApiKey(Table):
     """A machine's credential; only its hash is kept."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    created_by = ForeignKeyField(Profile, column_name="created_by", object_id_name="created_by_id")
+    org_id = UUIDField()
+    created_by = UUIDField()
     name = TextField()
     prefix = CharField(max_length=16)
     key_hash = BlobField()
@@ -79,7 +78,7 @@ class ApiKey(Table):
 class AuditEntry(Table):
     """Who changed what. Written in the transaction of the change."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id", null=True)
+    org_id = UUIDField(null=True)
     actor_id = UUIDField(null=True)
     actor_kind = CharField(max_length=16)
     action = TextField()

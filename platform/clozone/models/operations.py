@@ -7,7 +7,6 @@ from peewee import (
     CompositeKey,
     DateField,
     DoubleField,
-    ForeignKeyField,
     IntegerField,
     SmallIntegerField,
     TextField,
@@ -15,7 +14,6 @@ from peewee import (
 )
 from playhouse.postgres_ext import ArrayField, BinaryJSONField
 
-from clozone.models.accounts import Organization
 from clozone.models.base import Row, Table, TimestampField, time_of_writing
 
 
@@ -78,7 +76,7 @@ class Job(Table):
 class JobAttempt(Table):
     """One try of a job. outcome: running → succeeded | failed | lost | released."""
 
-    job = ForeignKeyField(Job, column_name="job_id", object_id_name="job_id")
+    job_id = UUIDField()
     org_id = UUIDField(null=True)
     attempt = IntegerField()
     worker = TextField()
@@ -124,7 +122,7 @@ class LlmCall(Table):
 class LlmCacheEntry(Row):
     """An answer already paid for, by organisation and content hash."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
+    org_id = UUIDField()
     cache_key = BlobField()
     llm_call_id = UUIDField()
     model = TextField()
@@ -133,7 +131,7 @@ class LlmCacheEntry(Row):
 
     class Meta:
         table_name = "llm_cache"
-        primary_key = CompositeKey("org", "cache_key")
+        primary_key = CompositeKey("org_id", "cache_key")
 
 
 class Budget(Table):
@@ -152,7 +150,7 @@ class Budget(Table):
 class BudgetWindow(Row):
     """What was spent and is reserved of a budget in one day or month (UTC)."""
 
-    budget = ForeignKeyField(Budget, column_name="budget_id", object_id_name="budget_id")
+    budget_id = UUIDField()
     org_id = UUIDField(null=True)
     starts_on = DateField()
     reserved_microdollars = BigIntegerField(default=0)
@@ -160,7 +158,7 @@ class BudgetWindow(Row):
 
     class Meta:
         table_name = "budget_windows"
-        primary_key = CompositeKey("budget", "starts_on")
+        primary_key = CompositeKey("budget_id", "starts_on")
 
 
 class PriceOverride(Table):
@@ -184,7 +182,7 @@ class DailyStat(Row):
     `score_counts[s + 1]` counts the sessions with final score s, which makes percentiles exact.
     """
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
+    org_id = UUIDField()
     day = DateField()
     user_id = UUIDField()
     template_id = UUIDField()
@@ -202,4 +200,4 @@ class DailyStat(Row):
 
     class Meta:
         table_name = "daily_stats"
-        primary_key = CompositeKey("org", "day", "user_id", "template_id")
+        primary_key = CompositeKey("org_id", "day", "user_id", "template_id")

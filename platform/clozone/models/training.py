@@ -6,7 +6,6 @@ from peewee import (
     BooleanField,
     CharField,
     DoubleField,
-    ForeignKeyField,
     IntegerField,
     SmallIntegerField,
     TextField,
@@ -14,15 +13,14 @@ from peewee import (
 )
 from playhouse.postgres_ext import BinaryJSONField
 
-from clozone.models.accounts import Organization, Profile
 from clozone.models.base import Table, TimestampField, time_of_writing
 
 
 class Template(Table):
     """A practice scenario. Its rubric changes by pointing at a new Rubric row."""
 
-    org = ForeignKeyField(Organization, column_name="org", object_id_name="org_id")
-    user = ForeignKeyField(Profile, column_name="user_id", object_id_name="user_id")
+    org_id = UUIDField(column_name="org")
+    user_id = UUIDField()
     rubric_id = UUIDField()
     name = TextField()
     description = TextField(default="")
@@ -40,8 +38,8 @@ class Template(Table):
 class Rubric(Table):
     """One immutable version of a template's rubric; sessions and grades point at it."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    template = ForeignKeyField(Template, column_name="template_id", object_id_name="template_id")
+    org_id = UUIDField()
+    template_id = UUIDField()
     version = IntegerField()
     body = BinaryJSONField()
     content_hash = BlobField()
@@ -54,10 +52,10 @@ class Rubric(Table):
 class Assignment(Table):
     """A manager asks a rep to practise a template."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    template = ForeignKeyField(Template, column_name="template_id", object_id_name="template_id")
-    user = ForeignKeyField(Profile, column_name="user_id", object_id_name="user_id")
-    created_by = ForeignKeyField(Profile, column_name="created_by", object_id_name="created_by_id")
+    org_id = UUIDField()
+    template_id = UUIDField()
+    user_id = UUIDField()
+    created_by = UUIDField()
     title = TextField()
     instructions = TextField(default="")
     due_at = TimestampField(null=True)
@@ -80,8 +78,8 @@ class TrainingSession(Table):
     cannot bring it back.
     """
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    user = ForeignKeyField(Profile, column_name="user_id", object_id_name="user_id")
+    org_id = UUIDField()
+    user_id = UUIDField()
     template_id = UUIDField(null=True)
     assignment_id = UUIDField(null=True)
     rubric_id = UUIDField(null=True)
@@ -117,10 +115,8 @@ class SessionGrade(Table):
     `score` is the machine's; `override_score` a manager's; the final one is the latter if given.
     """
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    session = ForeignKeyField(
-        TrainingSession, column_name="session_id", object_id_name="session_id"
-    )
+    org_id = UUIDField()
+    session_id = UUIDField()
     user_id = UUIDField()
     template_id = UUIDField()
     rubric_id = UUIDField()
@@ -148,11 +144,9 @@ class SessionGrade(Table):
 class SessionReview(Table):
     """A manager's word on a session; the latest one counts, all are kept."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    session = ForeignKeyField(
-        TrainingSession, column_name="session_id", object_id_name="session_id"
-    )
-    reviewer = ForeignKeyField(Profile, column_name="reviewer_id", object_id_name="reviewer_id")
+    org_id = UUIDField()
+    session_id = UUIDField()
+    reviewer_id = UUIDField()
     comment = TextField()
     override_score = SmallIntegerField(null=True)
     created_at = time_of_writing()
@@ -164,10 +158,8 @@ class SessionReview(Table):
 class Export(Table):
     """A file made from a session. state: queued → ready | failed."""
 
-    org = ForeignKeyField(Organization, column_name="org_id", object_id_name="org_id")
-    session = ForeignKeyField(
-        TrainingSession, column_name="session_id", object_id_name="session_id"
-    )
+    org_id = UUIDField()
+    session_id = UUIDField()
     kind = CharField(max_length=32, default="scorecard_pdf")
     content_hash = BlobField()
     state = CharField(max_length=16, default="queued")

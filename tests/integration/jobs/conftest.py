@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from job_probe import Probe
 
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs import kinds
@@ -12,9 +13,6 @@ from clozone.models.accounts import Organization
 from clozone.settings import Settings
 
 LEASE_SECONDS = 0.6
-
-
-from job_probe import Probe
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def probe(org_id: UUID, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
     """A kind of the test's own; its messages are swept away afterwards."""
     probe = Probe(org_id, settings)
     monkeypatch.setitem(kinds.KINDS, probe.kind, Kind(probe.kind, Queue.bulk))
-    monkeypatch.setitem(kinds._handlers, probe.kind, lambda job: probe.handler(job))
+    monkeypatch.setitem(kinds._handlers, probe.kind, probe.run)
     yield probe
     for carrier in delivery()._carriers.values():
         carrier.flush()

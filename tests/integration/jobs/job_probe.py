@@ -26,6 +26,10 @@ class Probe:
     handler: Callable[[RunningJob], None] = lambda _: None
     effects: list[int] = field(default_factory=list)
 
+    def run(self, job: RunningJob) -> None:
+        """What the registry calls."""
+        self.handler(job)
+
     def enqueue(self, payload: dict[str, Any] | None = None, **options: Any) -> UUID:
         """Add a job in a transaction of its own."""
         with unit_of_work(Scope.tenant(self.org_id)):
@@ -48,7 +52,7 @@ class Probe:
             return [
                 outcome
                 for (outcome,) in JobAttempt.select(JobAttempt.outcome)
-                .where(JobAttempt.job == job_id)
+                .where(JobAttempt.job_id == job_id)
                 .order_by(JobAttempt.attempt)
                 .tuples()
             ]

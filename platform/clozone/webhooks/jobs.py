@@ -1,0 +1,17 @@
+"""Jobs of the inbox."""
+
+from uuid import UUID
+
+from clozone.jobs.kinds import RunningJob, job
+from clozone.webhooks import inbox, processing
+
+
+def _bury(job: RunningJob, reason: str) -> None:
+    inbox.settle(UUID(job.payload["event_id"]), "dead", reason, None)
+
+
+@job("webhooks.process_event", after_death=_bury)
+def process_event(job: RunningJob) -> None:
+    """Apply one stored delivery to its session."""
+    with job.completing():
+        processing.process(UUID(job.payload["event_id"]))

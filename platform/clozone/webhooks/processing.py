@@ -1,0 +1,97 @@
+"""What a stored delivery does to its session. Deliveries may be late, repeated and out of order.
+
+A session only ever moves forward: a late status never reopens what has ended, and of several
+reports the first decides. One exception heals: a session that could not be graded for want of a
+transcript is taken up again when a fuller report arrives.
+"""
+
+from dataclasses import asdict
+from uuid import UUID
+
+from clozone.jobs.enqueue import enqueue
+from clozone.models.operations import WebhookEvent
+from clozone.models.training import TrainingSession
+from clozone.sessions.gradability import NotGradable
+from clozone.sessions.rollup import changing
+from clozone.webhooks import inbox, routing
+from clozone.webhooks.envelope import read_envelope
+from clozone.webhooks.vapi import END_OF_CALL_REPORT, CallUpdate, parse_message
+
+# Vapi's words for a call on which somebody speaks.
+_ON_CALL = frozenset({"in-progress", "forwarding"})
+_NOT_ENDED = frozenset({"pending", "in_progress"})
+_WANTING_TRANSCRIPT = frozenset(
+    {NotGradable.EMPTY_TRANSCRIPT, NotGradable.ONE_SIDED, NotGradable.NO_ANSWER}
+)
+
+
+def process(event_id: UUID) -> None:
+    """Apply a stored delivery to its session; to be run in one unit of work of the platform.
+
+    What cannot be placed stays in the inbox with the reason: nothing that was accepted is dropped.
+    """
+    event = WebhookEvent.get_by_id(event_id)
+    if event.state != "received":
+        return
+    update = parse_message(read_envelope(event.body).message)
+    try:
+        session_id = routing.session_of(update)
+    except routing.Unplaced as unplaced:
+        inbox.settle(event_id, unplaced.state, unplaced.reason, unplaced.session_id)
+        return
+    with changing(session_id) as session:
+        _apply(update, session)
+    inbox.settle(event_id, "processed", None, session_id)
+
+
+def _apply(update: CallUpdate, session: TrainingSession) -> None:
+    if session.vapi_call_id is None and update.call_id is not None:
+        session.vapi_call_id = update.call_id
+    _keep_facts(update, session)
+    if update.message_type == END_OF_CALL_REPORT:
+        if _takes_report(update, session):
+            _take_report(update, session)
+    elif update.status in _ON_CALL and session.status == "pending":
+        session.status = "in_progress"
+
+
+def _keep_facts(update: CallUpdate, session: TrainingSession) -> None:
+    """What a message tells for the first time; a later one does not overwrite it."""
+    told = {
+        "started_at": update.started_at,
+        "ended_at": update.ended_at,
+        "ended_reason": update.ended_reason,
+        "duration_seconds": update.duration_seconds,
+        "call_summary": update.summary,
+        "call_cost_microdollars": update.cost_microdollars,
+        "call_cost_breakdown": update.cost_breakdown_microdollars or None,
+        "recording_url": update.recordings.presigned_mono_url or update.recordings.mono_url,
+        "recording_url_expires_at": update.recordings.expires_at,
+    }
+    for name, value in told.items():
+        if value is not None and getattr(session, name) is None:
+            setattr(session, name, value)
+
+
+def _takes_report(update: CallUpdate, session: TrainingSession) -> bool:
+    if session.status in _NOT_ENDED:
+        return True
+    fuller = {utterance.speaker for utterance in update.utterances} == {"rep", "customer"}
+    return (
+        session.status == "not_gradable"
+        and session.not_gradable_reason in _WANTING_TRANSCRIPT
+        and fuller
+    )
+
+
+def _take_report(update: CallUpdate, session: TrainingSession) -> None:
+    session.raw_transcript = [asdict(utterance) for utterance in update.utterances]
+    session.status = "processing"
+    session.not_gradable_reason = None
+    session.transcript = None
+    enqueue(
+        "sessions.clean_transcript",
+        {"session_id": str(session.id)},
+        subject_id=session.id,
+        org_id=session.org_id,
+    )
