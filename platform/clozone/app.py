@@ -11,6 +11,7 @@ from hypercorn.config import Config
 from loguru import logger
 from quart import Blueprint, Quart
 
+from clozone.analytics.routes import blueprint as analytics
 from clozone.exports.routes import blueprint as exports
 from clozone.health.routes import blueprint as health
 from clozone.health.service import Health
@@ -21,6 +22,7 @@ from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import ProgressFeed, init_progress
 from clozone.jobs.delivery import init_delivery
 from clozone.kit.errors import Unauthenticated
+from clozone.sessions.routes import blueprint as sessions
 from clozone.settings import Settings, load_settings
 from clozone.web.docs import docs_blueprint
 from clozone.web.draining import Draining
@@ -28,7 +30,7 @@ from clozone.web.identity import Actor, Authenticate
 from clozone.web.install import install_web
 
 # Every slice's routes.
-BLUEPRINTS: tuple[Blueprint, ...] = (exports, health)
+BLUEPRINTS: tuple[Blueprint, ...] = (analytics, exports, health, sessions)
 
 # nginx's upstream keep-alive is 60 s; a server that hangs up first resets a request on its way.
 KEEP_ALIVE_SECONDS = 75.0
@@ -46,6 +48,7 @@ def create_app(
     """The web application. Making it connects to nothing; serving it does."""
     settings = settings or load_settings()
     app = Quart("clozone", static_folder=None)
+    app.extensions["settings"] = settings
     install_web(app, settings, authenticate or _refuse)
     _install_backing_services(app, settings)
     for blueprint in BLUEPRINTS:
