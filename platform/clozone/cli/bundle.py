@@ -179,6 +179,7 @@ def logs(name: str | None, follow: bool, lines: int) -> None:
         files = [(each, file) for each, file in files if each == name]
         if not files:
             raise click.ClickException(f"There is no log of {name}; there are: {known}.")
+    console.renderer.make_room_for(each for each, _ in files)
     for each, file in files:
         for line in last_lines(file, lines):
             console.say(console.renderer.line(each, line))

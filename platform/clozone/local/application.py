@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from clozone.local.environment import platform_environment, platform_settings
+from clozone.local.environment import OFFLINE_KEY, platform_environment, platform_settings
 from clozone.local.once import run_once
 from clozone.local.plan import Plan
 from clozone.local.probes import answers_http
@@ -49,7 +49,7 @@ def offline_model(plan: Plan) -> ProcessSpec:
         "offline-model",
         ("offline-model", "--bind", plan.address("offline-model")),
         port=port,
-        ready=lambda: answers_http(port, "/v1/models"),
+        ready=lambda: answers_http(port, "/v1/models", bearer=OFFLINE_KEY),
     )
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -269,7 +270,7 @@ class Bundle:
             try:
                 if answers_http(plan.public_port, "/api/health/ready", host=plan.options.bind):
                     return
-            except OSError:
+            except (OSError, HTTPException):
                 pass
             self._stopping.wait(0.05)
         if self._stopping.is_set():

@@ -63,8 +63,13 @@ class Console:
         self.say(f"  {hint}\n")
 
     def status(self, status: BundleStatus) -> None:
-        """The table of processes, the sums, the address."""
+        """The table of processes, the sums, the address; of a bundle that is not up, why."""
         paint = self.renderer.paint
+        if not any(process.pid for process in status.processes):
+            self.say(f"Clozone is {paint(status.phase, _RED)}. Home: {status.home}")
+            if status.error:
+                self.say(status.error)
+            return
         colour = {"ready": _GREEN, "starting": _YELLOW, "stopping": _YELLOW}.get(status.phase, _RED)
         took = f", started in {status.start_seconds:.1f} s" if status.start_seconds else ""
         self.say(f"Clozone is {paint(status.phase, colour)} at {status.url}{took}")
@@ -84,12 +89,12 @@ class Console:
             ]
             line = "  ".join(cells).rstrip()
             self.say(paint(line, _DIM) if row is head else line)
-        if status.error:
-            self.say(f"\n{paint(status.error, _RED)}")
 
     def follow(self, files: Iterable[tuple[str, Path]], stop: threading.Event) -> threading.Thread:
         """Write what is added to log files, in a thread of its own, until `stop`."""
-        follower = Follower(files)
+        named = list(files)
+        follower = Follower(named)
+        self.renderer.make_room_for(name for name, _ in named)
 
         def run() -> None:
             over = False

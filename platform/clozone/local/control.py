@@ -25,7 +25,8 @@ def start_detached(home: Home, port: int | None) -> subprocess.Popen[bytes]:
     """Start a supervisor that outlives this process and its terminal."""
     home.prepare()
     log = home.log("supervisor")
-    rotate(log)
+    # What it says belongs to this start: an older one's last words would be taken for its own.
+    rotate(log, limit=0)
     words = ["up", "--supervise", *(["--port", str(port)] if port is not None else [])]
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603
@@ -48,13 +49,15 @@ def await_detached(
     while True:
         code = supervisor.poll()
         state = read_state(home.state)
-        if state and state.supervisor_pid == supervisor.pid:
+        if state and state.supervisor_pid != supervisor.pid:
+            state = None
+        if state:
             on_state(state)
             if state.phase == "ready":
                 return state
         if code is not None:
             said = "\n".join(last_lines(home.log("supervisor"), 20))
-            raise BundleError((state and state.error) or said or f"It ended with code {code}.")
+            raise BundleError((state and state.error) or said.removeprefix("Error: "))
         time.sleep(_POLL_SECONDS)
 
 

@@ -9,7 +9,7 @@ from clozone.local.ports import LOOPBACK
 _PATIENCE_SECONDS = 2.0
 
 
-def answers_http(port: int, path: str, *, host: str = LOOPBACK) -> bool:
+def answers_http(port: int, path: str, *, host: str = LOOPBACK, bearer: str | None = None) -> bool:
     """Whether GET `path` gives 200. Raises OSError or HTTPException when nobody answers.
 
     `host` may be the address a server listens on, `0.0.0.0` included.
@@ -17,7 +17,8 @@ def answers_http(port: int, path: str, *, host: str = LOOPBACK) -> bool:
     reachable = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
     connection = http.client.HTTPConnection(reachable, port, timeout=_PATIENCE_SECONDS)
     try:
-        connection.request("GET", path)
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        connection.request("GET", path, headers=headers)
         return connection.getresponse().status == http.HTTPStatus.OK
     finally:
         connection.close()

@@ -1,6 +1,7 @@
 """Log lines for people: a coloured name in front, JSON unfolded."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 _COLOURS = (36, 35, 33, 32, 34, 96, 95, 93, 92, 94)
@@ -16,6 +17,10 @@ class Renderer:
         self._colour = colour
         self._width = 8
         self._codes: dict[str, int] = {}
+
+    def make_room_for(self, names: Iterable[str]) -> None:
+        """Align the lines of these processes from the first on."""
+        self._width = max(self._width, *map(len, names), 0)
 
     def line(self, name: str, text: str) -> str:
         """One log line of process `name`."""

@@ -63,6 +63,7 @@ def upstream(port: int) -> Iterator[Upstream]:
             self.send_header("Content-Length", str(len(data)))
             self.send_header("X-Request-ID", self.headers.get("X-Request-ID", ""))
             self.send_header("X-Clozone-Instance", f"at-{port}")
+            self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
             self.wfile.write(data)
 
