@@ -28,6 +28,7 @@ from clozone.web.docs import docs_blueprint
 from clozone.web.draining import Draining
 from clozone.web.identity import Actor, Authenticate
 from clozone.web.install import install_web
+from clozone.webhooks.routes import blueprint as webhooks
 
 # Every slice's routes.
 BLUEPRINTS: tuple[Blueprint, ...] = (analytics, exports, health, sessions)

@@ -4,6 +4,7 @@ from peewee import (
     BlobField,
     BooleanField,
     CharField,
+    ForeignKeyField,
     TextField,
     UUIDField,
 )
@@ -60,7 +61,7 @@ class ApiKey(Table):
     """A machine's credential; only its hash is kept."""
 
     org_id = UUIDField()
-    created_by = UUIDField()
+    created_by = ForeignKeyField(Profile, column_name="created_by", object_id_name="created_by_id")
     name = TextField()
     prefix = CharField(max_length=16)
     key_hash = BlobField()
