@@ -6,10 +6,11 @@ from redis.asyncio import Redis
 from clozone.health.check import Degraded, NotUp
 from clozone.infra import postgres
 from clozone.infra.heartbeat import alive
-from clozone.kit.errors import Unavailable
+from clozone.infra.object_storage import ObjectStorage
+from clozone.kit.errors import Permanent, Retryable, Unavailable
 from clozone.models.schema import pending
 from clozone.settings import Settings
-from clozone.web.offload import on_database_thread
+from clozone.web.offload import offload_plain, on_database_thread
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
@@ -50,13 +51,25 @@ async def processes_beat(client: Redis, kind: str) -> str:
     return f"{len(beats)} running"
 
 
+async def storage_answers(storage: ObjectStorage) -> None:
+    """The bucket is there."""
+    try:
+        await offload_plain(storage.ping)
+    except Retryable:
+        raise NotUp("object storage does not answer") from None
+    except Permanent:
+        raise NotUp("object storage refuses: check S3_BUCKET and the S3 keys") from None
+
+
 async def model_answers(client: httpx2.AsyncClient, settings: Settings) -> None:
     """The model API lists its models; this costs nothing."""
     if settings.openai_api_key is None and settings.openai_base_url is None:
         raise NotUp("no model is configured: set OPENAI_API_KEY or OPENAI_BASE_URL")
     base_url = (settings.openai_base_url or OPENAI_BASE_URL).rstrip("/")
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    response = await client.get(f"{base_url}/models", headers={"Authorization": f"Bearer {key}"})
+    headers = {}
+    if settings.openai_api_key is not None:
+        headers["Authorization"] = f"Bearer {settings.openai_api_key.get_secret_value()}"
+    response = await client.get(f"{base_url}/models", headers=headers)
     if response.status_code == 429:
         raise Degraded("the model API is limiting us")
     if not response.is_success:

@@ -8,6 +8,7 @@ import httpx2
 from clozone.health import probes
 from clozone.health.check import Check, Probe
 from clozone.health.schemas import ComponentHealth, HealthReport, HealthStatus
+from clozone.infra.object_storage import ObjectStorage
 from clozone.infra.redis import async_redis
 from clozone.settings import Settings
 
@@ -18,6 +19,8 @@ NEEDED = frozenset({"postgres", "migrations"})
 TIMEOUT_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 MIGRATIONS_FRESH_SECONDS = 5.0
+STORAGE_TIMEOUT_SECONDS = 2.5  # the storage's own is 2 s
+STORAGE_FRESH_SECONDS = 2.0
 MODEL_TIMEOUT_SECONDS = 3.0
 MODEL_FRESH_SECONDS = 15.0
 
@@ -31,11 +34,18 @@ class Health:
         self._redis = redis = async_redis(
             settings.redis_url, timeout_seconds=TIMEOUT_SECONDS, retries=0
         )
+        self._storage = storage = ObjectStorage(settings)
         self._http = http = httpx2.AsyncClient(timeout=MODEL_TIMEOUT_SECONDS)
         self._checks = [
             _check("postgres", probes.postgres_answers),
             _check("migrations", probes.schema_is_current, fresh_seconds=MIGRATIONS_FRESH_SECONDS),
             _check("redis", partial(probes.redis_answers, redis)),
+            _check(
+                "object_storage",
+                partial(probes.storage_answers, storage),
+                timeout_seconds=STORAGE_TIMEOUT_SECONDS,
+                fresh_seconds=STORAGE_FRESH_SECONDS,
+            ),
             _check("worker", partial(probes.processes_beat, redis, "worker")),
             _check("scheduler", partial(probes.processes_beat, redis, "scheduler")),
             _check(
@@ -50,6 +60,7 @@ class Health:
         """Close the connections."""
         await self._redis.aclose()
         await self._http.aclose()
+        self._storage.close()
 
     async def report(self) -> HealthReport:
         """All components, asked at the same time."""

@@ -7,6 +7,7 @@ import orjson
 import redis.exceptions
 from loguru import logger
 from peewee import InterfaceError, OperationalError
+from playhouse.pool import MaxConnectionsExceeded
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
@@ -21,6 +22,7 @@ RETRY_AFTER_SECONDS = 2
 _AWAY = (
     OperationalError,
     InterfaceError,
+    MaxConnectionsExceeded,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
 )

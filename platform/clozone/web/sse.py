@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from quart import Response, current_app
+from quart import Response, current_app, request
 
 from clozone.web.draining import Draining
 from clozone.web.encoding import dumps
@@ -42,7 +42,10 @@ def event_stream(
     client then reconnects to another one. Its units of work have the scope of the request.
     """
     draining = cast(Draining, current_app.extensions["draining"])
-    response = Response(_lines(events, draining, keep_alive_seconds), content_type=MEDIA_TYPE)
+    # A HEAD request asks for the headers only, and must not wait for a stream that has no end.
+    head = request.method == "HEAD"
+    body = b"" if head else _lines(events, draining, keep_alive_seconds)
+    response = Response(body, content_type=MEDIA_TYPE)
     response.timeout = None
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"

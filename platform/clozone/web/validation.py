@@ -53,25 +53,26 @@ def read_query(model: type[M], args: MultiDict[str, str]) -> M:
 
 def refuse_nul(value: Any) -> None:
     """Raise Invalid if a text anywhere in `value` holds a NUL, which PostgreSQL cannot store."""
-    fields = list(dict.fromkeys(_nul_fields(value, ())))
+    fields = list(dict.fromkeys(_nul_fields(value)))
     if fields:
         raise _invalid(
             [{"field": field, "message": "must not contain a NUL character"} for field in fields]
         )
 
 
-def _nul_fields(value: Any, path: tuple[str | int, ...]) -> Iterable[str]:
-    if isinstance(value, str) and "\0" in value:
-        yield _field(path)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if "\0" in key:
+def _nul_fields(value: Any) -> Iterable[str]:
+    # Not recursive: how deep the value is nested is up to the sender.
+    found: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    while found:
+        item, path = found.pop()
+        if isinstance(item, str) and "\0" in item:
+            yield _field(path)
+        elif isinstance(item, dict):
+            if any("\0" in key for key in item):
                 yield _field(path)
-            else:
-                yield from _nul_fields(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _nul_fields(item, (*path, index))
+            found.extend((part, (*path, key)) for key, part in item.items() if "\0" not in key)
+        elif isinstance(item, list):
+            found.extend((part, (*path, index)) for index, part in enumerate(item))
 
 
 def _finding(detail: ErrorDetails) -> dict[str, str]:

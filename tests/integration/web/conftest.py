@@ -13,33 +13,35 @@ from hypercorn.config import Config
 from quart import Quart
 
 from clozone.app import create_app
-from clozone.infra.postgres import close_database, init_database_as_owner
+from clozone.infra.postgres import init_database
+from clozone.infra.rate_limit import KEY_PREFIX
 from clozone.infra.redis import sync_redis
-from clozone.local.bundle import Bundle
-from clozone.models.schema import migrate
 from clozone.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """Settings of a real PostgreSQL, with our schema, and a real Valkey."""
-    home = tmp_path_factory.mktemp("web") / "home"
-    bundle = Bundle(home, port=0, env={}, parts={"postgres", "valkey"})
-    bundle.start()
-    try:
-        environment = {name.lower(): value for name, value in bundle.environment().items()}
-        init_database_as_owner(Settings(**environment))
-        migrate(Settings(**environment))
-        close_database()
-        yield environment
-    finally:
-        bundle.destroy()
+def servers(environment: dict[str, str]) -> dict[str, str]:
+    """The addresses of this test worker's servers, by the names of the settings."""
+    names = {name.lower(): value for name, value in environment.items()}
+    return {name: names[name] for name in Settings.model_fields if name in names}
 
 
 @pytest.fixture
-def settings(servers) -> Callable[..., Settings]:
+def forget_limits(servers: dict[str, str]) -> Callable[[], None]:
+    """Makes every client a new one."""
+    client = sync_redis(servers["redis_url"])
+
+    def forget() -> None:
+        for key in client.scan_iter(f"{KEY_PREFIX}:*"):
+            client.delete(key)
+
+    return forget
+
+
+@pytest.fixture
+def make_settings(servers: dict[str, str], forget_limits) -> Callable[..., Settings]:
     """Makes settings for a web process; every test starts with empty limits."""
-    sync_redis(servers["redis_url"]).flushall()
+    forget_limits()
     return lambda **changes: Settings(**{**servers, "clozone_instance": "web-1", **changes})
 
 
@@ -78,12 +80,12 @@ def running(settings: Settings) -> Iterator[Running]:
 
 
 @pytest.fixture
-def start(settings) -> Iterator[Callable[..., Running]]:
+def start(make_settings) -> Iterator[Callable[..., Running]]:
     """Starts an application with these settings."""
     open_ones = []
 
     def start_one(**changes: object) -> Running:
-        manager = running(settings(**changes))
+        manager = running(make_settings(**changes))
         server = manager.__enter__()
         open_ones.append(manager)
         return server
@@ -91,9 +93,11 @@ def start(settings) -> Iterator[Callable[..., Running]]:
     yield start_one
     for manager in reversed(open_ones):
         manager.__exit__(None, None, None)
+    # The pool belongs to the process: give it back to the tests that work on the database.
+    init_database(make_settings())
 
 
 @pytest.fixture
-def web(start) -> Running:
+def site(start) -> Running:
     """An application with the default settings."""
     return start()

@@ -24,9 +24,9 @@ def chunks(total: int, size: int = 10_000):
     ],
 )
 def test_each_route_has_its_limit(start, announced, path, size, status):
-    web = start(**LIMITS)
+    site = start(**LIMITS)
     content = b"x" * size if announced else chunks(size)
-    response = web.client.post(path, content=content, headers=REP)
+    response = site.client.post(path, content=content, headers=REP)
     assert response.status_code == status
     if status == 413:
         assert response.json()["code"] == "payload_too_large"
@@ -35,8 +35,8 @@ def test_each_route_has_its_limit(start, announced, path, size, status):
 
 
 def test_an_announced_excess_is_refused_before_it_is_sent(start):
-    web = start(**LIMITS)
-    with socket.create_connection(("127.0.0.1", web.port), timeout=5) as connection:
+    site = start(**LIMITS)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=5) as connection:
         connection.sendall(
             b"POST /api/things HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n"
         )
@@ -44,6 +44,6 @@ def test_an_announced_excess_is_refused_before_it_is_sent(start):
 
 
 def test_an_unknown_address_takes_no_large_body_either(start):
-    web = start(**LIMITS)
-    response = web.client.post("/api/nothing", content=b"x" * 5_000)
+    site = start(**LIMITS)
+    response = site.client.post("/api/nothing", content=b"x" * 5_000)
     assert response.status_code == 413

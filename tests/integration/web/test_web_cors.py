@@ -5,17 +5,17 @@ REP = {"Authorization": "Bearer rep"}
 
 
 @pytest.fixture
-def web(start):
+def site(start):
     return start(cors_origins=f"{APP},https://other.example", rate_limit_api="1 per minute")
 
 
-def preflight(web, origin, path="/api/things"):
+def preflight(site, origin, path="/api/things"):
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-    return web.client.options(path, headers=headers)
+    return site.client.options(path, headers=headers)
 
 
-def test_a_preflight_of_an_allowed_origin_names_what_is_allowed(web):
-    response = preflight(web, APP)
+def test_a_preflight_of_an_allowed_origin_names_what_is_allowed(site):
+    response = preflight(site, APP)
     assert response.status_code == 204
     assert response.headers["access-control-allow-origin"] == APP
     assert "PATCH" in response.headers["access-control-allow-methods"]
@@ -23,21 +23,21 @@ def test_a_preflight_of_an_allowed_origin_names_what_is_allowed(web):
     assert "Origin" in response.headers["vary"]
 
 
-def test_another_origin_gets_no_permission(web):
-    response = preflight(web, "https://app.example.evil")
+def test_another_origin_gets_no_permission(site):
+    response = preflight(site, "https://app.example.evil")
     assert "access-control-allow-origin" not in response.headers
     assert "access-control-allow-methods" not in response.headers
     assert "Origin" in response.headers["vary"]
 
 
-def test_answers_and_problems_alike_can_be_read_by_the_page(web):
+def test_answers_and_problems_alike_can_be_read_by_the_page(site):
     for headers, status in ((REP, 200), ({}, 401), ({}, 429)):
-        response = web.client.get("/api/things", headers=headers | {"Origin": APP})
+        response = site.client.get("/api/things", headers=headers | {"Origin": APP})
         assert response.status_code == status
         assert response.headers["access-control-allow-origin"] == APP
         exposed = response.headers["access-control-expose-headers"].split(", ")
         assert {"RateLimit", "Retry-After", "X-Request-ID", "ETag"} <= set(exposed)
-    missing = web.client.get("/api/nothing", headers={"Origin": APP})
+    missing = site.client.get("/api/nothing", headers={"Origin": APP})
     assert missing.headers["access-control-allow-origin"] == APP
 
 

@@ -5,10 +5,10 @@ from dummy_api import ORG
 REP = {"Authorization": "Bearer rep"}
 
 
-def read(web, enough):
+def read(site, enough):
     """The stream up to the first moment at which `enough` is content with it."""
     text = ""
-    with web.client.stream("GET", "/api/things/events", headers=REP) as response:
+    with site.client.stream("GET", "/api/things/events", headers=REP) as response:
         for part in response.iter_text():
             text += part
             if enough(text):
@@ -16,8 +16,8 @@ def read(web, enough):
     return response, text
 
 
-def test_events_come_with_name_id_and_the_scope_of_the_request(web):
-    response, text = read(web, lambda text: ": keep-alive" in text)
+def test_events_come_with_name_id_and_the_scope_of_the_request(site):
+    response, text = read(site, lambda text: ": keep-alive" in text)
     assert response.headers["content-type"].startswith("text/event-stream")
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["x-accel-buffering"] == "no"
@@ -29,6 +29,12 @@ def test_events_come_with_name_id_and_the_scope_of_the_request(web):
     assert rest == ": keep-alive\n\n"
 
 
-def test_the_generator_ends_when_the_client_leaves(web):
-    read(web, lambda text: "id: 2" in text)
+def test_the_generator_ends_when_the_client_leaves(site):
+    read(site, lambda text: "id: 2" in text)
     assert dummy_api.closed.wait(10)
+
+
+def test_a_head_request_gets_the_headers_and_no_stream(site):
+    response = site.client.head("/api/things/events", headers=REP)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")

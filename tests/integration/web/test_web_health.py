@@ -16,47 +16,48 @@ def states(response) -> dict[str, str]:
 
 def test_what_is_away_but_not_needed_degrades(start, servers):
     redis = sync_redis(servers["redis_url"])
-    web = start(openai_base_url="http://127.0.0.1:1/v1")
+    site = start(openai_base_url="http://127.0.0.1:1/v1", s3_endpoint="http://127.0.0.1:1")
     beat(redis, "worker", "worker-1")
-    response = web.client.get("/api/health")
+    response = site.client.get("/api/health")
     found = states(response)
     assert response.status_code == 200
     assert response.json()["status"] == "degraded"
     assert response.json()["instance"] == "web-1"
     assert (found["postgres"], found["migrations"], found["redis"]) == ("up", "up", "up")
-    assert (found["worker"], found["scheduler"], found["model"]) == ("up", "down", "down")
-    assert web.client.get("/api/health/ready").status_code == 200
+    assert (found["worker"], found["scheduler"]) == ("up", "down")
+    assert (found["object_storage"], found["model"]) == ("down", "down")
+    assert site.client.get("/api/health/ready").status_code == 200
 
 
 def test_without_redis_the_platform_still_takes_requests(start):
-    web = start(redis_url="redis://127.0.0.1:1/0")
-    response = web.client.get("/api/health")
+    site = start(redis_url="redis://127.0.0.1:1/0")
+    response = site.client.get("/api/health")
     assert response.status_code == 200
     assert states(response)["redis"] == "down"
-    assert web.client.get("/api/health/ready").status_code == 200
+    assert site.client.get("/api/health/ready").status_code == 200
 
 
 def test_without_the_database_it_does_not(start):
-    web = start(database_url=AWAY)
-    response = web.client.get("/api/health")
+    site = start(database_url=AWAY)
+    response = site.client.get("/api/health")
     assert response.status_code == 503
     assert response.json()["status"] == "down"
     assert states(response)["postgres"] == "down"
-    ready = web.client.get("/api/health/ready")
+    ready = site.client.get("/api/health/ready")
     assert (ready.status_code, ready.json()["code"]) == (503, "unavailable")
-    assert web.client.get("/api/health/live").status_code == 200
+    assert site.client.get("/api/health/live").status_code == 200
 
 
 def test_a_database_without_our_schema_is_not_ready(start, servers):
     url = servers["database_url"].rsplit("/", 1)[0] + "/postgres"
-    web = start(database_url=url)
-    assert states(web.client.get("/api/health"))["migrations"] == "down"
-    assert web.client.get("/api/health/ready").status_code == 503
+    site = start(database_url=url)
+    assert states(site.client.get("/api/health"))["migrations"] == "down"
+    assert site.client.get("/api/health/ready").status_code == 503
 
 
 def test_health_tells_strangers_no_addresses(start):
-    web = start(database_url=AWAY, redis_url="redis://:pass-word@127.0.0.1:1/0")
-    text = web.client.get("/api/health").text
+    site = start(database_url=AWAY, redis_url="redis://:pass-word@127.0.0.1:1/0")
+    text = site.client.get("/api/health").text
     assert "127.0.0.1" not in text
     assert "pass-word" not in text
 

@@ -77,43 +77,43 @@ def process(servers) -> Iterator:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_running_request_ends_and_then_the_process(process, number):
-    web = process(grace_seconds=20)
-    thread, answers = web.get_in_background("/api/things/slow?seconds=2")
-    web.child.send_signal(number)
+    site = process(grace_seconds=20)
+    thread, answers = site.get_in_background("/api/things/slow?seconds=2")
+    site.child.send_signal(number)
     thread.join()
-    output, _ = web.child.communicate(timeout=30)
+    output, _ = site.child.communicate(timeout=30)
     assert answers[0].json() == ["done"]
     assert answers[0].headers["connection"] == "close"
-    assert web.child.returncode == 0
+    assert site.child.returncode == 0
     assert orjson.loads(output.splitlines()[-1])["message"] == "stopped"
 
 
 def test_readiness_fails_while_requests_are_still_taken(process):
-    web = process(grace_seconds=20)
-    assert web.client.get("/api/health/ready").status_code == 200
-    web.child.send_signal(signal.SIGTERM)
-    while (response := web.client.get("/api/health/ready")).status_code == 200:
+    site = process(grace_seconds=20)
+    assert site.client.get("/api/health/ready").status_code == 200
+    site.child.send_signal(signal.SIGTERM)
+    while (response := site.client.get("/api/health/ready")).status_code == 200:
         time.sleep(0.01)
     assert response.status_code == 503
     assert response.json()["detail"] == "This instance is stopping."
 
 
 def test_what_outlasts_the_grace_period_does_not_hold_the_process(process):
-    web = process(grace_seconds=0.2)
-    thread, answers = web.get_in_background("/api/things/slow?seconds=600")
-    web.child.send_signal(signal.SIGTERM)
-    web.child.communicate(timeout=60)
+    site = process(grace_seconds=0.2)
+    thread, answers = site.get_in_background("/api/things/slow?seconds=600")
+    site.child.send_signal(signal.SIGTERM)
+    site.child.communicate(timeout=60)
     thread.join()
-    assert web.child.returncode == 0
+    assert site.child.returncode == 0
     assert not isinstance(answers[0], httpx2.Response) or answers[0].status_code >= 500
 
 
 def test_a_stream_ends_when_the_process_takes_its_leave(process, servers):
-    web = process(grace_seconds=300)
-    thread, answers = web.get_in_background("/api/things/ticks")
-    web.child.send_signal(signal.SIGTERM)
+    site = process(grace_seconds=300)
+    thread, answers = site.get_in_background("/api/things/ticks")
+    site.child.send_signal(signal.SIGTERM)
     thread.join()
-    web.child.communicate(timeout=60)
+    site.child.communicate(timeout=60)
     assert answers[0].status_code == 200
     assert "event: tick" in answers[0].text
-    assert web.child.returncode == 0
+    assert site.child.returncode == 0
