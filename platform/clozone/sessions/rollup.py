@@ -29,10 +29,13 @@ GRADED_SESSIONS = """training_sessions s
   LEFT JOIN session_grades g ON g.session_id = s.id AND s.status = 'completed'
   LEFT JOIN rubrics r ON r.id = g.rubric_id"""
 
+# Stands in the rollup for a session without a template.
+NO_TEMPLATE = "00000000-0000-0000-0000-000000000000"
+
 # Money, minutes and a closed deal count as soon as they are known, whatever becomes of the grade.
 CONTRIBUTIONS = f"""
 SELECT s.org_id, (s.created_at AT TIME ZONE 'UTC')::date AS day, s.user_id,
-  coalesce(s.template_id, '00000000-0000-0000-0000-000000000000') AS template_id,
+  coalesce(s.template_id, '{NO_TEMPLATE}') AS template_id,
   (s.status IN ('completed', 'not_gradable'))::int AS sessions,
   (g.id IS NOT NULL)::int AS graded,
   coalesce({FINAL_PASSED}, false)::int AS passed,
@@ -101,12 +104,11 @@ def changing(session_id: UUID) -> Iterator[TrainingSession]:
 
 
 def _locked(session_id: UUID) -> TrainingSession:
-    session: TrainingSession | None = (
-        TrainingSession.select()
-        .where(TrainingSession.id == session_id, TrainingSession.deleted_at.is_null())
-        .for_update()
-        .get_or_none()
+    # The stubs know no strengths of locks. This one lets rows that refer to the session be added.
+    query: Any = TrainingSession.select().where(
+        TrainingSession.id == session_id, TrainingSession.deleted_at.is_null()
     )
+    session: TrainingSession | None = query.for_update("FOR NO KEY UPDATE").get_or_none()
     if session is None:
         raise NotFound("There is no such session.")
     return session

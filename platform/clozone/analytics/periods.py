@@ -1,0 +1,47 @@
+"""The periods that are reported on: whole days in UTC, today's included."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from clozone.kit.clock import now
+
+
+class Period(StrEnum):
+    """How far back a report looks."""
+
+    week = "7d"
+    month = "30d"
+    quarter = "90d"
+
+    @property
+    def days(self) -> int:
+        """Its length."""
+        return int(self.value.removesuffix("d"))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive days, the first and the last included."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def of(cls, period: Period, last: date | None = None) -> "Span":
+        """The days of a period that ends today, or on `last`."""
+        last = last or now().date()
+        return cls(last - timedelta(days=period.days - 1), last)
+
+    @property
+    def length(self) -> int:
+        """How many days."""
+        return (self.last - self.first).days + 1
+
+    def preceding(self) -> "Span":
+        """As many days right before these."""
+        return Span(self.first - timedelta(days=self.length), self.first - timedelta(days=1))
+
+    def days(self) -> list[date]:
+        """Each of its days, in order."""
+        return [self.first + timedelta(days=number) for number in range(self.length)]

@@ -1,0 +1,84 @@
+"""`clozone analytics`: the rollup behind the analytics, checked and made anew."""
+
+from uuid import UUID
+
+import click
+
+from clozone.analytics import recount
+from clozone.infra.cache import init_cache
+from clozone.infra.postgres import Scope, close_database, init_database, unit_of_work
+from clozone.infra.records import Record
+from clozone.sessions.rollup import KEY, SUMS
+from clozone.settings import load_settings
+
+SHOWN = 20
+
+_organization = click.option(
+    "--org", "org_id", type=click.UUID, help="One organisation; default: all of them."
+)
+
+
+@click.group()
+@click.pass_context
+def analytics(context: click.Context) -> None:
+    """Check or rebuild the figures behind the analytics."""
+    settings = load_settings()
+    init_database(settings, pool_size=1)
+    init_cache(settings)
+    context.call_on_close(close_database)
+
+
+@analytics.command()
+@_organization
+def verify(org_id: UUID | None) -> None:
+    """Compare the rollup with a recount from the sessions; exit 1 when they differ."""
+    found: list[Record] = []
+    for organization in _organizations(org_id):
+        with unit_of_work(Scope.platform()):
+            found += recount.differences(organization)
+    for difference in found[:SHOWN]:
+        click.echo(_described(difference))
+    if len(found) > SHOWN:
+        click.echo(f"… and {len(found) - SHOWN} more")
+    if found:
+        raise click.ClickException(
+            f"{len(found)} rows differ from a recount; `clozone analytics rebuild` mends them"
+        )
+    click.echo("the rollup equals a recount from the sessions")
+
+
+@analytics.command()
+@_organization
+def rebuild(org_id: UUID | None) -> None:
+    """Make the rollup anew from the sessions, one organisation after the other.
+
+    May run at any time: readers see the old figures until the new ones are there, changes of
+    sessions wait meanwhile.
+    """
+    rows = 0
+    for organization in _organizations(org_id):
+        with unit_of_work(Scope.platform()):
+            rows += recount.rebuild(organization)
+    click.echo(f"rebuilt: {rows} rows")
+
+
+def _organizations(org_id: UUID | None) -> list[UUID]:
+    with unit_of_work(Scope.platform()):
+        known = recount.organizations()
+    if org_id is None:
+        return known
+    if org_id not in known:
+        raise click.BadParameter("there is no such organisation", param_hint="--org")
+    return [org_id]
+
+
+def _described(difference: Record) -> str:
+    place = " ".join(f"{name}={difference[name]}" for name in KEY)
+    changes = [
+        f"{name} {difference[f'rollup_{name}']}, recounted {difference[f'recount_{name}']}"
+        for name in SUMS
+        if difference[f"rollup_{name}"] != difference[f"recount_{name}"]
+    ]
+    if difference["rollup_score_counts"] != difference["recount_score_counts"]:
+        changes.append("score_counts differ")
+    return f"{place}: {'; '.join(changes)}"
