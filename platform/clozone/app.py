@@ -31,7 +31,7 @@ from clozone.web.install import install_web
 from clozone.webhooks.routes import blueprint as webhooks
 
 # Every slice's routes.
-BLUEPRINTS: tuple[Blueprint, ...] = (analytics, exports, health, sessions)
+BLUEPRINTS: tuple[Blueprint, ...] = (analytics, exports, health, sessions, webhooks)
 
 # nginx's upstream keep-alive is 60 s; a server that hangs up first resets a request on its way.
 KEEP_ALIVE_SECONDS = 75.0
