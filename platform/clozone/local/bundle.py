@@ -13,19 +13,16 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from clozone.kit.clock import iso, now
 from clozone.local import application
 from clozone.local.environment import platform_environment
 from clozone.local.errors import BundleError, Interrupted
 from clozone.local.home import Home
-from clozone.local.identity import identity
-from clozone.local.keys import load_keys
-from clozone.local.leftovers import end_leftovers
+from clozone.local.journal import Journal
+from clozone.local.leftovers import end_leftovers_in
 from clozone.local.logs import rotate
 from clozone.local.options import Options
 from clozone.local.parts import (
@@ -37,20 +34,25 @@ from clozone.local.parts import (
     part_of,
     servers,
     with_port,
-    with_ports,
 )
 from clozone.local.plan import Plan
-from clozone.local.ports import choose_ports, require_free
+from clozone.local.planning import make_plan
 from clozone.local.postgres import SUPERUSER, postgres_url
 from clozone.local.postgres_place import remove_data
-from clozone.local.probes import answers_http
 from clozone.local.process import ManagedProcess
-from clozone.local.starting import Listener, Progress, describe_failure, start_together
-from clozone.local.state import BundleState, Phase, read_state, records_of, write_state
+from clozone.local.starting import (
+    Listener,
+    Progress,
+    await_platform,
+    describe_failure,
+    require_alive,
+    start_together,
+    unheard,
+)
+from clozone.local.state import BundleState, Phase, read_state
 
 __all__ = ["APPLICATION", "BACKING", "EVERYTHING", "AlreadyRunning", "Bundle", "Progress"]
 
-_PLATFORM_READY_SECONDS = 30.0
 _ROTATE_EVERY_SECONDS = 60.0
 
 
@@ -83,20 +85,15 @@ class Bundle:
         self._parts = frozenset(EVERYTHING if parts is None else parts)
         if unknown := self._parts - EVERYTHING:
             raise BundleError(f"There is no part {', '.join(sorted(unknown))} in the bundle.")
-        self.start_seconds: float | None = None
         self._plan: Plan | None = None
         self._processes: dict[str, ManagedProcess] = {}
-        self._phase: Phase = "stopped"
-        self._step = ""
-        self._error = ""
-        self._started_at = ""
+        self._journal = Journal(self.home)
         self._lock: IO[str] | None = None
-        self._writing = threading.Lock()
         self._stopping = threading.Event()
 
     # ---- Life -----------------------------------------------------------------------------------
 
-    def start(self, progress: Listener = lambda _: None) -> None:
+    def start(self, progress: Listener = unheard) -> None:
         """Start everything; returns when it is ready. `progress` hears of each step, from threads.
 
         Raises AlreadyRunning when the home is taken, Interrupted after `request_stop`, BundleError
@@ -107,22 +104,22 @@ class Bundle:
         self._lock = self.home.lock()
         if self._lock is None:
             raise AlreadyRunning(read_state(self.home.state))
-        self._started_at = iso(now())
         self._stopping.clear()
+        self._journal = Journal(self.home)
         try:
             self._start(progress)
         except BaseException as error:
-            self._error = str(error)
+            self._journal.error = str(error)
             self._stop("stopped" if isinstance(error, Interrupted) else "failed", progress)
             if isinstance(error, OSError):
                 raise BundleError(
                     f"{error.filename or self.home.root}: {error.strerror}"
                 ) from error
             raise
-        self.start_seconds = round(time.monotonic() - began, 2)
-        self._enter("ready")
+        self._journal.start_seconds = round(time.monotonic() - began, 2)
+        self._journal.enter("ready")
 
-    def stop(self, progress: Listener = lambda _: None) -> None:
+    def stop(self, progress: Listener = unheard) -> None:
         """Stop everything, gracefully, in order. Does nothing when nothing runs."""
         self._stopping.set()
         if self._lock is not None:
@@ -168,8 +165,13 @@ class Bundle:
 
     @property
     def url(self) -> str:
-        """The address of nginx."""
-        return f"http://localhost:{self._plan.public_port}" if self._plan else ""
+        """The address of nginx on this machine; empty before the start."""
+        return self._journal.url
+
+    @property
+    def start_seconds(self) -> float | None:
+        """How long the start took; None before."""
+        return self._journal.start_seconds
 
     @property
     def processes(self) -> list[ManagedProcess]:
@@ -203,85 +205,49 @@ class Bundle:
         """PostgreSQL's superuser, for what the owner of one database may not do."""
         return postgres_url(self._planned(), SUPERUSER, database)
 
-    # ---- The start ------------------------------------------------------------------------------
+    def _planned(self) -> Plan:
+        if self._plan is None:
+            raise BundleError("The bundle has not been started.")
+        return self._plan
+
+    # ---- How ------------------------------------------------------------------------------------
 
     def _start(self, progress: Listener) -> None:
-        self._clear_leftovers(progress)
-        plan = self._plan = self._make_plan()
-        first = [ManagedProcess(s, self._on_change) for s in servers(plan, self._parts)]
-        second = [ManagedProcess(s, self._on_change) for s in applications(plan, self._parts)]
+        began = time.monotonic()
+        if ended := end_leftovers_in(self.home):
+            took = time.monotonic() - began
+            progress(Progress("leftovers", f"ended: {', '.join(ended)}", took))
+        journal = self._journal
+        plan = self._plan = make_plan(self.home, self._options, self._env, self._parts)
+        first = [ManagedProcess(spec, journal.write) for spec in servers(plan, self._parts)]
+        second = [ManagedProcess(spec, journal.write) for spec in applications(plan, self._parts)]
         self._processes = {process.name: process for process in (*first, *second)}
+        journal.processes = self.processes
+        journal.url = f"http://localhost:{plan.public_port}"
         self._rotate_logs()
-        self._enter("starting")
+        journal.enter("starting")
         start_together(first, progress, self._stopping)
         if second:
             self._set_up(plan, progress)
             start_together(second, progress, self._stopping)
-            self._require_alive(second)
+            require_alive(second)
         if {"nginx", "web"} <= self._parts:
-            self._await_platform(plan)
-
-    def _clear_leftovers(self, progress: Listener) -> None:
-        old = read_state(self.home.state)
-        if old is None or old.phase == "stopped" or old.supervisor_lives:
-            return
-        began = time.monotonic()
-        if names := end_leftovers(old):
-            took = time.monotonic() - began
-            progress(Progress("leftovers", f"ended: {', '.join(names)}", took))
-
-    def _make_plan(self) -> Plan:
-        options = self._options
-        names = with_ports(options)
-        if options.port == 0:
-            names.append("nginx")
-        ports = choose_ports(self.home.ports, names)
-        public_port = options.port or ports["nginx"]
-        if "nginx" in self._parts:
-            require_free(public_port, options.bind)
-        return Plan(
-            home=self.home,
-            keys=load_keys(self.home.keys),
-            ports=ports,
-            public_port=public_port,
-            options=options,
-            env=self._env,
-        )
+            await_platform(plan, self._stopping)
 
     def _set_up(self, plan: Plan, progress: Listener) -> None:
         began = time.monotonic()
 
         def on_step(name: str) -> None:
-            self._step = name
-            self._on_change()
+            self._journal.step = name
+            self._journal.write()
             progress(Progress(name, "running", time.monotonic() - began))
 
         application.set_up(plan, self._stopping.is_set, on_step)
-        self._step = ""
-
-    def _require_alive(self, processes: Iterable[ManagedProcess]) -> None:
-        for process in processes:
-            if process.restarts:
-                raise BundleError(describe_failure(process))
-
-    def _await_platform(self, plan: Plan) -> None:
-        deadline = time.monotonic() + _PLATFORM_READY_SECONDS
-        while time.monotonic() < deadline and not self._stopping.is_set():
-            try:
-                if answers_http(plan.public_port, "/api/health/ready", host=plan.options.bind):
-                    return
-            except (OSError, HTTPException):
-                pass
-            self._stopping.wait(0.05)
-        if self._stopping.is_set():
-            raise Interrupted("The start was interrupted.")
-        raise BundleError(f"All processes run, but {self.url}/api/health/ready does not say ready.")
-
-    # ---- The stop -------------------------------------------------------------------------------
+        self._journal.step = ""
 
     def _stop(self, last_phase: Phase, progress: Listener) -> None:
         self._stopping.set()
-        self._enter("stopping")
+        self._journal.enter("stopping")
         for group in STOP_ORDER:
             members = [p for p in self.processes if p.launches and part_of(p.name) in group]
             threads = [threading.Thread(target=process.stop) for process in members]
@@ -292,40 +258,13 @@ class Bundle:
                 thread.join()
             for process in members:
                 progress(Progress(process.name, "stopped", time.monotonic() - began))
-        self._enter(last_phase)
+        self._journal.enter(last_phase)
         if self._lock:
             self._lock.close()
             self._lock = None
 
-    # ---- The state file -------------------------------------------------------------------------
-
-    def _enter(self, phase: Phase) -> None:
-        self._phase = phase
-        self._on_change()
-
-    def _on_change(self) -> None:
-        if self._plan is None:
-            return
-        with self._writing:
-            state = BundleState(
-                phase=self._phase,
-                url=self.url,
-                supervisor_pid=os.getpid(),
-                supervisor_identity=identity(os.getpid()),
-                started_at=self._started_at,
-                start_seconds=self.start_seconds,
-                step=self._step,
-                error=self._error,
-                processes=records_of(self._processes.values()),
-            )
-            try:
-                write_state(self.home.state, state)
-            except OSError:
-                # A full disk must not bring down what runs; `status` shows the last state written.
-                return
-
     def _kill_all(self) -> None:
-        for process in self._processes.values():
+        for process in self.processes:
             # It may have ended by itself a moment ago.
             with suppress(BundleError):
                 process.send(signal.SIGKILL)
@@ -333,8 +272,3 @@ class Bundle:
     def _rotate_logs(self) -> None:
         for file in self.home.logs.glob("*.log"):
             rotate(file)
-
-    def _planned(self) -> Plan:
-        if self._plan is None:
-            raise BundleError("The bundle has not been started.")
-        return self._plan

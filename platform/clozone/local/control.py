@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from clozone.local.errors import BundleError
 from clozone.local.home import Home
-from clozone.local.leftovers import end_leftovers
+from clozone.local.leftovers import end_leftovers_in
 from clozone.local.logs import last_lines, rotate
 from clozone.local.state import BundleState, read_state, write_state
 
@@ -108,9 +108,7 @@ def _await_state(home: Home) -> BundleState:
 
 
 def _end_orphans(home: Home) -> bool:
-    state = read_state(home.state)
-    if state is None or state.phase == "stopped" or state.supervisor_lives:
-        return False
-    ended = end_leftovers(state)
-    write_state(home.state, replace(state, phase="stopped", processes=[]))
+    ended = end_leftovers_in(home)
+    if ended and (state := read_state(home.state)):
+        write_state(home.state, replace(state, phase="stopped", processes=[]))
     return bool(ended)

@@ -5,12 +5,24 @@ import signal
 import time
 from contextlib import suppress
 
+from clozone.local.home import Home
 from clozone.local.identity import entries, identity, is_same
-from clozone.local.state import BundleState, ProcessRecord
+from clozone.local.state import BundleState, ProcessRecord, read_state
 
 # The kernel has already sent each process its own stop signal when the supervisor died; most are
 # gone or on their way.
 GRACE_SECONDS = 8.0
+
+
+def end_leftovers_in(home: Home) -> list[str]:
+    """End what a dead supervisor of `home` left running; the names of those processes.
+
+    Whoever calls this holds the home's lock, or has seen that nobody does.
+    """
+    state = read_state(home.state)
+    if state is None or state.phase == "stopped" or state.supervisor_lives:
+        return []
+    return end_leftovers(state)
 
 
 def end_leftovers(state: BundleState, grace_seconds: float = GRACE_SECONDS) -> list[str]:

@@ -23,7 +23,6 @@ VARIABLES = frozenset(
     }
 )
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-_RATE = re.compile(r"[1-9][0-9]*r/[sm]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 MAX_BODY = "10m"
@@ -81,12 +80,6 @@ def nginx(plan: Plan, *, web: list[str], bucket: str) -> ProcessSpec:
 
 def _values(plan: Plan, web: list[str], bucket: str) -> dict[str, object]:
     options = plan.options
-    for name, rate in (
-        ("NGINX_RATE_API", options.nginx_rate_api),
-        ("NGINX_RATE_WEBHOOKS", options.nginx_rate_webhooks),
-    ):
-        if not _RATE.fullmatch(rate):
-            raise BundleError(f"{name} is {rate!r}; write it like 50r/s.")
     if not _BUCKET.fullmatch(bucket) or bucket == "api":
         raise BundleError(f"S3_BUCKET is {bucket!r}, which is not a bucket's name.")
     bind = f"[{options.bind}]" if ":" in options.bind else options.bind

@@ -1,9 +1,10 @@
 """What the person who starts the bundle may choose about the bundle itself.
 
-Everything about the platform is in `clozone.settings`; these few variables exist only here, because
-only the launcher reads them.
+Everything about the platform is in `clozone.settings`; these few variables are here, because only
+the launcher reads them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,47 +12,63 @@ from pathlib import Path
 from clozone.local.errors import BundleError
 
 DEFAULT_HOME = ".clozone"
-DEFAULT_PORT = 8080
+
+_RATE = re.compile(r"[1-9][0-9]*r/[sm]")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable: what it is for, and what holds without it."""
+
+    name: str
+    default: str
+    description: str
+
+
+PORT = Variable("CLOZONE_PORT", "8080", "Public port of the local bundle; 0 takes any free one.")
+BIND = Variable("CLOZONE_BIND", "127.0.0.1", "Address that port is on; 0.0.0.0 for everybody.")
+WEB_INSTANCES = Variable("CLOZONE_WEB_INSTANCES", "2", "Web processes of the local bundle.")
+FRONTEND = Variable("CLOZONE_FRONTEND", "", "Folder of a built frontend for nginx to serve.")
+RATE_API = Variable("NGINX_RATE_API", "50r/s", "Requests per address that nginx lets through.")
+BURST_API = Variable("NGINX_BURST_API", "200", "How many more it lets through at once.")
+RATE_WEBHOOKS = Variable("NGINX_RATE_WEBHOOKS", "200r/s", "The same for webhooks.")
+BURST_WEBHOOKS = Variable("NGINX_BURST_WEBHOOKS", "1000", "The same for webhooks.")
+CONNECTIONS = Variable("NGINX_CONNECTIONS", "200", "Requests in progress per address.")
+
+VARIABLES = (
+    *(PORT, BIND, WEB_INSTANCES, FRONTEND),
+    *(RATE_API, BURST_API, RATE_WEBHOOKS, BURST_WEBHOOKS, CONNECTIONS),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The launcher's variables, checked.
+    """The launcher's variables, checked. `port` 0 means any free one."""
 
-    `port` 0 means any free one. The `nginx_*` values are the coarse wall in front of the platform:
-    requests per second with a burst, and connections, each per client address.
-    """
-
-    port: int = DEFAULT_PORT
-    bind: str = "127.0.0.1"
-    web_instances: int = 2
-    frontend: Path | None = None
-    nginx_rate_api: str = "50r/s"
-    nginx_burst_api: int = 200
-    nginx_rate_webhooks: str = "200r/s"
-    nginx_burst_webhooks: int = 1000
-    nginx_connections: int = 200
+    port: int
+    bind: str
+    web_instances: int
+    frontend: Path | None
+    nginx_rate_api: str
+    nginx_burst_api: int
+    nginx_rate_webhooks: str
+    nginx_burst_webhooks: int
+    nginx_connections: int
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Options":
-        """Read `CLOZONE_PORT`, `CLOZONE_BIND`, `CLOZONE_WEB_INSTANCES`, `CLOZONE_FRONTEND` and
-        `NGINX_*` from `env`. Raises BundleError that names the variable."""
-        default = cls()
-        frontend = env.get("CLOZONE_FRONTEND")
+        """Read `VARIABLES` from `env`. Raises BundleError that names a wrong one."""
+        frontend = _text(env, FRONTEND)
         return cls(
-            port=_integer(env, "CLOZONE_PORT", default.port, 0, 65_535),
-            bind=env.get("CLOZONE_BIND") or default.bind,
-            web_instances=_integer(env, "CLOZONE_WEB_INSTANCES", default.web_instances, 1, 8),
+            port=_integer(env, PORT, 0, 65_535),
+            bind=_text(env, BIND),
+            web_instances=_integer(env, WEB_INSTANCES, 1, 8),
             frontend=Path(frontend).resolve() if frontend else None,
-            nginx_rate_api=env.get("NGINX_RATE_API") or default.nginx_rate_api,
-            nginx_burst_api=_integer(env, "NGINX_BURST_API", default.nginx_burst_api, 1, 1_000_000),
-            nginx_rate_webhooks=env.get("NGINX_RATE_WEBHOOKS") or default.nginx_rate_webhooks,
-            nginx_burst_webhooks=_integer(
-                env, "NGINX_BURST_WEBHOOKS", default.nginx_burst_webhooks, 1, 1_000_000
-            ),
-            nginx_connections=_integer(
-                env, "NGINX_CONNECTIONS", default.nginx_connections, 1, 1_000_000
-            ),
+            nginx_rate_api=_rate(env, RATE_API),
+            nginx_burst_api=_integer(env, BURST_API, 1, 1_000_000),
+            nginx_rate_webhooks=_rate(env, RATE_WEBHOOKS),
+            nginx_burst_webhooks=_integer(env, BURST_WEBHOOKS, 1, 1_000_000),
+            nginx_connections=_integer(env, CONNECTIONS, 1, 1_000_000),
         )
 
 
@@ -60,10 +77,21 @@ def home_from_environment(env: Mapping[str, str]) -> Path:
     return Path(env.get("CLOZONE_HOME") or DEFAULT_HOME)
 
 
-def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = env.get(name, "").strip()
-    if not text:
-        return default
+def _text(env: Mapping[str, str], variable: Variable) -> str:
+    return env.get(variable.name, "").strip() or variable.default
+
+
+def _integer(env: Mapping[str, str], variable: Variable, least: int, most: int) -> int:
+    text = _text(env, variable)
     if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise BundleError(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
+        raise BundleError(
+            f"{variable.name} is {text!r}; it must be a whole number from {least} to {most}."
+        )
     return int(text)
+
+
+def _rate(env: Mapping[str, str], variable: Variable) -> str:
+    text = _text(env, variable)
+    if not _RATE.fullmatch(text):
+        raise BundleError(f"{variable.name} is {text!r}; write it like {variable.default}.")
+    return text

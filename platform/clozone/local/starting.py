@@ -3,13 +3,18 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 
 from clozone.local.errors import BundleError, Interrupted
 from clozone.local.logs import last_lines
+from clozone.local.plan import Plan
+from clozone.local.probes import answers_http
 from clozone.local.process import ManagedProcess
 
 READY_SECONDS = 60.0
+PLATFORM_READY_SECONDS = 30.0
 CRASHES_BEFORE_GIVING_UP = 3
 
 
@@ -23,6 +28,10 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+
+
+def unheard(_news: Progress) -> None:
+    """The listener of whoever does not want to know."""
 
 
 def start_together(
@@ -99,3 +108,26 @@ def describe_failure(process: ManagedProcess) -> str:
         what = f"{process.name} did not become ready within {READY_SECONDS:.0f} s"
     lines = "\n".join(f"    {line}" for line in last_lines(process.spec.log, 12))
     return f"{what}. The last lines of {process.spec.log}:\n{lines}"
+
+
+def require_alive(processes: Sequence[ManagedProcess]) -> None:
+    """Raise BundleError if one of `processes` has already ended once: it will not run for long."""
+    for process in processes:
+        if process.restarts:
+            raise BundleError(describe_failure(process))
+
+
+def await_platform(plan: Plan, stopping: threading.Event) -> None:
+    """Return when the platform says through nginx that it is ready."""
+    deadline = time.monotonic() + PLATFORM_READY_SECONDS
+    while time.monotonic() < deadline:
+        # Nobody listening and half an answer are both "not yet".
+        with suppress(OSError, HTTPException):
+            if answers_http(plan.public_port, "/api/health/ready", host=plan.options.bind):
+                return
+        if stopping.wait(0.05):
+            raise Interrupted("The start was interrupted.")
+    raise BundleError(
+        f"Every process runs, but GET /api/health/ready on port {plan.public_port} does not say "
+        "that the platform is ready; GET /api/health says what is missing."
+    )

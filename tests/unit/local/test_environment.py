@@ -19,7 +19,7 @@ ADDRESSES = (
 
 
 def _plan(**env: str) -> Plan:
-    return Plan(Home(Path("/home/a b")), KEYS, PORTS, 8080, Options(), env)
+    return Plan(Home(Path("/home/a b")), KEYS, PORTS, 8080, Options.from_environment({}), env)
 
 
 def test_without_a_model_the_offline_model_answers() -> None:

@@ -1,11 +1,13 @@
 import pytest
 
 from clozone.local.errors import BundleError
-from clozone.local.options import Options
+from clozone.local.options import VARIABLES, Options
 
 
-def test_defaults_without_any_variable() -> None:
-    assert Options.from_environment({}) == Options()
+def test_the_documented_defaults_are_the_defaults() -> None:
+    documented = {variable.name: variable.default for variable in VARIABLES}
+    assert Options.from_environment({}) == Options.from_environment(documented)
+    assert Options.from_environment({}).port == 8080
 
 
 def test_variables_are_read() -> None:
@@ -22,9 +24,15 @@ def test_a_wrong_port_is_refused_by_name(value: str) -> None:
 
 
 def test_an_empty_variable_is_as_good_as_none() -> None:
-    assert Options.from_environment({"CLOZONE_PORT": " "}).port == Options().port
+    assert Options.from_environment({"CLOZONE_PORT": " "}).port == 8080
 
 
 def test_no_instances_are_too_few() -> None:
     with pytest.raises(BundleError, match="CLOZONE_WEB_INSTANCES"):
         Options.from_environment({"CLOZONE_WEB_INSTANCES": "0"})
+
+
+@pytest.mark.parametrize("value", ["50", "0r/s", "50r/h", "1;return 200"])
+def test_a_wrong_rate_is_refused_by_name(value: str) -> None:
+    with pytest.raises(BundleError, match="NGINX_RATE_API"):
+        Options.from_environment({"NGINX_RATE_API": value})
