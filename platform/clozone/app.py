@@ -11,6 +11,12 @@ from hypercorn.config import Config
 from loguru import logger
 from quart import Blueprint, Quart
 
+from clozone.accounts.authentication import EXTENSION as AUTHENTICATION
+from clozone.accounts.authentication import Authentication
+from clozone.accounts.authentication import authenticate as authenticate_caller
+from clozone.accounts.routes.api_keys import blueprint as api_keys
+from clozone.accounts.routes.auth import blueprint as auth
+from clozone.accounts.routes.users import blueprint as users
 from clozone.analytics.routes import blueprint as analytics
 from clozone.exports.routes import blueprint as exports
 from clozone.health.routes import blueprint as health
@@ -21,17 +27,29 @@ from clozone.infra.object_storage import init_object_storage
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import ProgressFeed, init_progress
 from clozone.jobs.delivery import init_delivery
-from clozone.kit.errors import Unauthenticated
 from clozone.sessions.routes import blueprint as sessions
 from clozone.settings import Settings, load_settings
+from clozone.training.routes.assignments import blueprint as assignments
+from clozone.training.routes.templates import blueprint as templates
 from clozone.web.docs import docs_blueprint
 from clozone.web.draining import Draining
-from clozone.web.identity import Actor, Authenticate
+from clozone.web.identity import Authenticate
 from clozone.web.install import install_web
 from clozone.webhooks.routes import blueprint as webhooks
 
 # Every slice's routes.
-BLUEPRINTS: tuple[Blueprint, ...] = (analytics, exports, health, sessions, webhooks)
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    analytics,
+    api_keys,
+    assignments,
+    auth,
+    exports,
+    health,
+    sessions,
+    templates,
+    users,
+    webhooks,
+)
 
 # nginx's upstream keep-alive is 60 s; a server that hangs up first resets a request on its way.
 KEEP_ALIVE_SECONDS = 75.0
@@ -50,7 +68,7 @@ def create_app(
     settings = settings or load_settings()
     app = Quart("clozone", static_folder=None)
     app.extensions["settings"] = settings
-    install_web(app, settings, authenticate or _refuse)
+    install_web(app, settings, authenticate or authenticate_caller)
     _install_backing_services(app, settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -117,6 +135,7 @@ def _hypercorn_config(settings: Settings, bind: str) -> Config:
 
 def _install_backing_services(app: Quart, settings: Settings) -> None:
     async def open_services() -> None:
+        app.extensions[AUTHENTICATION] = Authentication(settings)
         init_database(settings)
         init_delivery(settings)
         init_cache(settings)
@@ -128,6 +147,7 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         app.extensions["health"] = Health(settings, _version())
 
     async def close_services() -> None:
+        await asyncio.to_thread(app.extensions[AUTHENTICATION].close)
         await app.extensions["health"].close()
         await app.extensions["progress"].close()
         await app.extensions["analytics_cache"].close()
@@ -142,7 +162,3 @@ def _version() -> str:
         return version("clozone")
     except PackageNotFoundError:  # run from a source tree that was not installed
         return "0+source"
-
-
-def _refuse(_authorization: str | None, _api_key: str | None) -> Actor:
-    raise Unauthenticated("This installation has no way to sign in.")

@@ -55,7 +55,10 @@ class Page(BaseModel, Generic[T]):
     """Some items of a list, and the cursor of the rest; null when there is no more."""
 
     model_config = ConfigDict(
-        from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True
+        from_attributes=True,
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+        arbitrary_types_allowed=True,  # a service's page holds rows; only answers are validated
     )
 
     items: list[T]

@@ -1,0 +1,66 @@
+"""Field types that requests about people share."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from clozone.accounts.passwords import MAX_LENGTH, MIN_LENGTH
+
+
+def _email(text: str) -> str:
+    local, at, domain = text.partition("@")
+    fits = local and at and "." in domain.strip(".") and "@" not in domain
+    if not (fits and text.isascii() and text.isprintable() and " " not in text):
+        raise PydanticCustomError(
+            "email", "is not an e-mail address (name@example.com, ASCII only)"
+        )
+    return text
+
+
+def _printable(text: str) -> str:
+    if any(character < " " and character not in "\t\n" for character in text):
+        raise PydanticCustomError("control_characters", "holds control characters")
+    return text
+
+
+def _strong(password: SecretStr) -> SecretStr:
+    length = len(password.get_secret_value())
+    if length < MIN_LENGTH:
+        raise PydanticCustomError(
+            "password_short",
+            "is too short: a password has at least {least} characters",
+            {"least": MIN_LENGTH},
+        )
+    if length > MAX_LENGTH:
+        raise PydanticCustomError(
+            "password_long",
+            "is too long: a password has at most {most} characters",
+            {"most": MAX_LENGTH},
+        )
+    return password
+
+
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_lower=True, max_length=254),
+    AfterValidator(_email),
+]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
+    AfterValidator(_printable),
+]
+NewPassword = Annotated[
+    SecretStr,
+    AfterValidator(_strong),
+    Field(json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH}),
+]
+
+
+def unchanged() -> Any:
+    """Default of a field that may be left out of a change but may not be null.
+
+    As a default factory it shows in no schema; what was sent is in `model_fields_set`.
+    """
+    return None

@@ -1,0 +1,1 @@
+"""Rows of accounts. Never filtered by organisation: the scope does that."""

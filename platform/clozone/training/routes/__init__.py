@@ -1,0 +1,1 @@
+"""HTTP: templates and assignments."""
