@@ -101,6 +101,11 @@ def page(
     return list(keyset.page(query, Profile, after, limit))
 
 
+def everybody() -> list[Profile]:
+    """All people in scope, by organisation and age. For the command line."""
+    return list(Profile.select().order_by(Profile.org_id, Profile.created_at, Profile.id))
+
+
 def _locked(query: Any) -> Any:
     """The rows locked against changes, but not against new rows that refer to them."""
     return query.for_update("FOR NO KEY UPDATE")
