@@ -18,6 +18,8 @@ from clozone.local.status import BundleStatus, ProcessStatus
 _GREEN, _RED, _YELLOW, _DIM, _BOLD = 32, 31, 33, 2, 1
 _FOLLOW_SECONDS = 0.2
 
+_DOWN = {"stopped": "is stopped", "failed": "could not be started", "killed": "was killed"}
+
 
 class Console:
     """Writes to standard output; with colours on a terminal, unless NO_COLOR is set."""
@@ -66,7 +68,9 @@ class Console:
         """The table of processes, the sums, the address; of a bundle that is not up, why."""
         paint = self.renderer.paint
         if not any(process.pid for process in status.processes):
-            self.say(f"Clozone is {paint(status.phase, _RED)}. Home: {status.home}")
+            self.say(
+                f"Clozone {paint(_DOWN.get(status.phase, status.phase), _RED)}. Home: {status.home}"
+            )
             if status.error:
                 self.say(status.error)
             return
