@@ -12,12 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from clozone.local.bundle import BACKING, EVERYTHING, Bundle
 
 RUN_FOLDER = "CLOZONE_TEST_RUN"
 START_SECONDS = 90
+STOP_SECONDS = 30
 
 
 def shared_bundle(name: str, env: dict[str, str] | None = None) -> dict[str, str]:
@@ -49,16 +51,23 @@ def _launch(name: str, home: Path, facts: Path, env: dict[str, str]) -> None:
 
 
 def stop_bundles(run: Path) -> None:
-    """End the bundles of a run, with their data."""
+    """End the bundles of a run, with their data; waits for each, but not for ever."""
     for facts in run.glob("*.json"):
         pid = int(json.loads(facts.read_text())["SUPERVISOR_PID"])
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-            while True:
-                os.kill(pid, 0)
-                time.sleep(0.05)
-        except ProcessLookupError:
-            continue
+        deadline = time.monotonic() + STOP_SECONDS
+        while _alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be reaped by us does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def main(name: str, home: str, facts: str) -> None:
