@@ -84,8 +84,8 @@ def lock_session(session_id: UUID) -> SessionHead | None:
 def _session(session_id: UUID) -> Any:
     return TrainingSession.select(
         TrainingSession.id,
-        TrainingSession.org,
-        TrainingSession.user,
+        TrainingSession.org_id,
+        TrainingSession.user_id,
         TrainingSession.status,
         TrainingSession.not_gradable_reason,
     ).where(TrainingSession.id == session_id, TrainingSession.deleted_at.is_null())
@@ -110,7 +110,7 @@ def select_state(session_id: UUID, content_hash: bytes) -> tuple[UUID, str] | No
     found: tuple[UUID, str] | None = (
         Export.select(Export.id, Export.state)
         .where(
-            Export.session == session_id,
+            Export.session_id == session_id,
             Export.kind == SCORECARD,
             Export.content_hash == content_hash,
         )
@@ -125,8 +125,8 @@ def insert_scorecard(session_id: UUID, content_hash: bytes) -> UUID:
     export_id = new_id()
     Export.insert(
         id=export_id,
-        org=current_scope().org_id,
-        session=session_id,
+        org_id=current_scope().org_id,
+        session_id=session_id,
         kind=SCORECARD,
         content_hash=content_hash,
         state="queued",
@@ -144,7 +144,7 @@ def set_queued(export_id: UUID, object_key: str | None = None) -> None:
 def fail_queued(session_id: UUID, error: str, *, except_for: UUID | None = None) -> int:
     """End the queued exports of a session, save one; how many there were."""
     query = Export.update(state="failed", error=error).where(
-        Export.session == session_id, Export.state == "queued"
+        Export.session_id == session_id, Export.state == "queued"
     )
     if except_for is not None:
         query = query.where(Export.id != except_for)
@@ -156,7 +156,7 @@ def set_ready(export_id: UUID, size_bytes: int) -> bool:
     there = TrainingSession.select(TrainingSession.id).where(TrainingSession.deleted_at.is_null())
     changed = (
         Export.update(state="ready", size_bytes=size_bytes, error=None, ready_at=now())
-        .where(Export.id == export_id, Export.session.in_(there))
+        .where(Export.id == export_id, Export.session_id.in_(there))
         .execute()
     )
     return bool(changed)
@@ -178,14 +178,14 @@ def select_export(export_id: UUID) -> ExportRow | None:
 
 def select_exports(session_id: UUID, after: Position | None, limit: int) -> list[ExportRow]:
     """A page of a session's exports, and one more if others follow."""
-    return _rows(page(_exports().where(Export.session == session_id), Export, after, limit))
+    return _rows(page(_exports().where(Export.session_id == session_id), Export, after, limit))
 
 
 def _exports() -> Any:
     return (
         Export.select(
             Export.id,
-            Export.session,
+            Export.session_id,
             Export.kind,
             Export.state,
             Export.object_key,
@@ -193,12 +193,12 @@ def _exports() -> Any:
             Export.error,
             Export.created_at,
             Export.ready_at,
-            TrainingSession.user,
+            TrainingSession.user_id,
             Profile.full_name,
             fn.coalesce(TrainingSession.started_at, TrainingSession.created_at),
         )
-        .join(TrainingSession)
-        .join(Profile)
+        .join(TrainingSession, on=TrainingSession.id == Export.session_id)
+        .join(Profile, on=Profile.id == TrainingSession.user_id)
         .where(TrainingSession.deleted_at.is_null())
     )
 
