@@ -249,7 +249,7 @@ class Bundle:
         self._stopping.set()
         self._journal.enter("stopping")
         for group in STOP_ORDER:
-            members = [p for p in self.processes if p.launches and part_of(p.name) in group]
+            members = [p for p in self.processes if p.is_supervised and part_of(p.name) in group]
             threads = [threading.Thread(target=process.stop) for process in members]
             began = time.monotonic()
             for thread in threads:

@@ -54,13 +54,17 @@ class ManagedProcess:
         return self.spec.name
 
     @property
-    def launches(self) -> int:
-        """How many times it has been started."""
-        return self._launches
+    def is_supervised(self) -> bool:
+        """Whether it has been told to run, and not yet to stop."""
+        return self._thread is not None
 
     def start(self) -> None:
         """Start it and keep it running. Returns at once; see `wait_ready`."""
         self._asked_to_stop = False
+        self.refusal = None
+        with self._changed:
+            # Here and not in the thread: whoever waits next must not see it still stopped.
+            self._set("starting")
         self._thread = threading.Thread(target=self._supervise, name=self.name, daemon=True)
         self._thread.start()
 
@@ -118,7 +122,8 @@ class ManagedProcess:
             born = time.monotonic()
             # Out of processes or of disk for the log: as good as a process that died at once.
             with suppress(OSError):
-                self._launch()
+                if not self._launch():
+                    break
                 self._await_exit()
             if self._asked_to_stop:
                 break
@@ -134,10 +139,13 @@ class ManagedProcess:
         with self._changed:
             self._set("stopped")
 
-    def _launch(self) -> None:
+    def _launch(self) -> bool:
+        """Start the program; False if it was told to stop meanwhile."""
         spec = self.spec
         command = guarded(spec.command, os.getpid(), spec.stop_signal, spec.account)
         with self._changed, spec.log.open("ab") as log:
+            if self._asked_to_stop:
+                return False
             self._child = subprocess.Popen(  # noqa: S603
                 command,
                 env=dict(spec.env),
@@ -154,6 +162,7 @@ class ManagedProcess:
             self._set("starting")
             launch = self._launches
         threading.Thread(target=self._probe, args=(launch,), daemon=True).start()
+        return True
 
     def _probe(self, launch: int) -> None:
         pause = _PROBE_SECONDS
