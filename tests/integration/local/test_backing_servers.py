@@ -43,7 +43,7 @@ def test_statements_are_counted_and_writes_are_durable(backing: Bundle) -> None:
     with psycopg.connect(backing.superuser_url("clozone")) as connection:
         assert connection.execute("SELECT count(*) FROM pg_stat_statements").fetchone() != (0,)
         shown = [
-            connection.execute(f"SHOW {name}").fetchone()  # type: ignore[arg-type]
+            connection.execute(f"SHOW {name}").fetchone()
             for name in ("fsync", "synchronous_commit", "wal_level", "timezone")
         ]
     assert shown == [("on",), ("on",), ("replica",), ("UTC",)]
