@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
 
 from clozone.accounts.fields import Email, Name, NewPassword, unchanged
 from clozone.kit.pagination import PageQuery
@@ -17,7 +17,7 @@ KeyScope = Literal["read", "write", "admin"]
 class LoginRequest(RequestModel):
     """Who signs in."""
 
-    email: str = Field(min_length=1, max_length=254)
+    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)]
     password: SecretStr = Field(max_length=1024)
 
 

@@ -1,0 +1,52 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+import httpx2
+import pytest
+from tests.support.people import SignIn, Team, signing_in
+from tests.support.processes import PlatformProcess, await_http, free_port
+
+from clozone.settings import Settings
+
+WebProcess = Callable[..., httpx2.Client]
+
+
+@pytest.fixture
+def team(platform_db: None) -> Team:
+    return Team()
+
+
+@pytest.fixture
+def other_team(platform_db: None) -> Team:
+    return Team()
+
+
+@pytest.fixture
+def sign_in(web: str, settings: Settings) -> Iterator[SignIn]:
+    with signing_in(web, settings) as sign_in:
+        yield sign_in
+
+
+@pytest.fixture(scope="module")
+def another_web(
+    environment: dict[str, str], platform_db: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebProcess]:
+    """Starts web processes with other settings; answers with a client of each."""
+
+    @contextmanager
+    def run(changes: dict[str, str]) -> Iterator[httpx2.Client]:
+        url = f"http://127.0.0.1:{free_port()}"
+        log = tmp_path_factory.mktemp("web") / "web.log"
+        bind = url.removeprefix("http://")
+        with PlatformProcess(["web", "--bind", bind], environment | changes, log):
+            await_http(f"{url}/api/health/live")
+            with httpx2.Client(base_url=url, timeout=30) as client:
+                yield client
+
+    with ExitStack() as running:
+
+        def start(**changes: str) -> httpx2.Client:
+            process: AbstractContextManager[httpx2.Client] = run(changes)
+            return running.enter_context(process)
+
+        yield start

@@ -1,0 +1,109 @@
+import base64
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+
+from clozone.accounts.refusals import InvalidToken, TokenExpired
+from clozone.accounts.tokens import AccessTokens, WeakSecret
+from clozone.kit.clock import now
+from clozone.kit.ids import new_id
+from clozone.settings import Settings
+from clozone.web.identity import Actor, Role
+
+SECRET = "0123456789abcdef0123456789abcdef"
+USER, ORG = new_id(), new_id()
+
+
+def tokens(secret: str = SECRET) -> AccessTokens:
+    return AccessTokens(Settings(jwt_secret=secret))
+
+
+def claims(**changes: object) -> dict[str, object]:
+    full = {
+        "iss": "clozone",
+        "sub": str(USER),
+        "org": str(ORG),
+        "role": "rep",
+        "iat": now(),
+        "exp": now() + timedelta(minutes=15),
+        "jti": "1",
+        "typ": "access",
+    } | changes
+    return {name: value for name, value in full.items() if value is not None}
+
+
+def test_a_token_says_who_calls():
+    token = tokens().issue(USER, ORG, Role.manager)
+    assert tokens().read(token) == Actor(USER, ORG, Role.manager)
+
+
+def test_tokens_differ_although_the_person_is_the_same():
+    assert tokens().issue(USER, ORG, Role.rep) != tokens().issue(USER, ORG, Role.rep)
+
+
+def test_an_old_token_says_that_it_has_expired():
+    old = tokens().issue(USER, ORG, Role.rep, lifetime_seconds=-60)
+    with pytest.raises(TokenExpired) as refusal:
+        tokens().read(old)
+    assert 'error="invalid_token"' in refusal.value.headers["WWW-Authenticate"]
+
+
+def test_the_claims_of_these_tests_are_good_unless_changed():
+    assert tokens().read(jwt.encode(claims(), SECRET, "HS256")).user_id == USER
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "somebody-else"},
+        {"iss": None},
+        {"sub": None},
+        {"sub": "not-an-id"},
+        {"org": None},
+        {"org": 7},
+        {"role": "owner"},
+        {"role": None},
+        {"exp": None},
+        {"jti": None},
+        {"typ": "refresh"},
+        {"typ": None},
+        {"iat": now() + timedelta(hours=1)},
+    ],
+)
+def test_signed_claims_that_do_not_fit_are_refused(changes):
+    with pytest.raises(InvalidToken):
+        tokens().read(jwt.encode(claims(**changes), SECRET, "HS256"))
+
+
+def unsigned(header: dict[str, str]) -> str:
+    body = {**claims(), "iat": 1, "exp": 99_999_999_999}
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in (header, body)
+    ]
+    return ".".join([*parts, ""])
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "a.b.c",
+        "\ud83d\ude00",
+        jwt.encode(claims(), SECRET[::-1], "HS256"),
+        jwt.encode(claims(), SECRET * 2, "HS512"),
+        unsigned({"alg": "none", "typ": "JWT"}),
+        unsigned({"alg": "HS256", "typ": "JWT"}),
+    ],
+)
+def test_forged_and_broken_tokens_are_refused(token):
+    with pytest.raises(InvalidToken):
+        tokens().read(token)
+
+
+def test_a_short_secret_refuses_to_start():
+    with pytest.raises(WeakSecret, match="JWT_SECRET must have at least 32 characters; it has 31"):
+        tokens(SECRET[:-1])
