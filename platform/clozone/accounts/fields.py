@@ -1,11 +1,15 @@
 """Field types that requests about people share."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from clozone.accounts.passwords import MAX_LENGTH, MIN_LENGTH
+
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2200
 
 
 def _email(text: str) -> str:
@@ -22,6 +26,17 @@ def _printable(text: str) -> str:
     if any(character < " " and character not in "\t\n" for character in text):
         raise PydanticCustomError("control_characters", "holds control characters")
     return text
+
+
+def _within_reach(moment: datetime) -> datetime:
+    # At the far end of the calendar a change of time zone leaves what Python can hold.
+    if not FIRST_YEAR <= moment.year < LAST_YEAR:
+        raise PydanticCustomError(
+            "year",
+            "must lie in the years {first} to {last}",
+            {"first": FIRST_YEAR, "last": LAST_YEAR},
+        )
+    return moment
 
 
 def _strong(password: SecretStr) -> SecretStr:
@@ -51,6 +66,7 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
     AfterValidator(_printable),
 ]
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 NewPassword = Annotated[
     SecretStr,
     AfterValidator(_strong),

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
-from clozone.accounts.fields import Email, Name, NewPassword, unchanged
+from clozone.accounts.fields import Email, Moment, Name, NewPassword, unchanged
 from clozone.kit.pagination import PageQuery
 from clozone.web.identity import Role
 from clozone.web.schema import RequestModel, ResponseModel
@@ -112,7 +112,7 @@ class NewApiKey(RequestModel):
     name: Name
     role: Role
     scopes: list[KeyScope] = Field(min_length=1, max_length=3)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class ApiKeyAnswer(ResponseModel):

@@ -4,7 +4,6 @@ from peewee import (
     BlobField,
     BooleanField,
     CharField,
-    ForeignKeyField,
     TextField,
     UUIDField,
 )
@@ -61,7 +60,7 @@ class ApiKey(Table):
     """A machine's credential; only its hash is kept."""
 
     org_id = UUIDField()
-    created_by = ForeignKeyField(Profile, column_name="created_by", object_id_name="created_by_id")
+    created_by = UUIDField()
     name = TextField()
     prefix = CharField(max_length=16)
     key_hash = BlobField()

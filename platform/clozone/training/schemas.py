@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from clozone.accounts.fields import Name, unchanged
+from clozone.accounts.fields import Moment, Name, unchanged
 from clozone.kit.pagination import PageQuery
 from clozone.training.rubric import Rubric
 from clozone.web.schema import RequestModel, ResponseModel
@@ -75,7 +75,7 @@ class NewAssignment(RequestModel):
     user_id: UUID
     title: Name | None = None
     instructions: Text = ""
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     target_score: Score | None = None
 
 
@@ -84,7 +84,7 @@ class AssignmentChange(RequestModel):
 
     title: Name = Field(default_factory=unchanged)
     instructions: Text = Field(default_factory=unchanged)
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     target_score: Score | None = None
 
 

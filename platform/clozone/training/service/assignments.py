@@ -1,7 +1,7 @@
 """Who is asked to practise what, until when. Reps see theirs, managers their organisation's."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +17,6 @@ from clozone.training.service.templates import require_usable
 from clozone.web.identity import Actor, Role
 
 LIST: Final = "assignments"
-# Beyond any plan; keeps the dates within what every calendar can show.
-FURTHEST_DUE = timedelta(days=3_660)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def create(actor: Actor, new: NewAssignment) -> NamedAssignment:
         raise NotFound("There is no such person.")
     if not user.active:
         raise Conflict("This person is deactivated.")
-    _require_plausible(new.due_at)
+    _require_future(new.due_at)
     assignment_id = assignments.add(
         org_id=user.org_id,
         template_id=template.id,
@@ -122,7 +120,7 @@ def change(actor: Actor, assignment_id: UUID, changes: AssignmentChange) -> Name
         for name in changes.model_fields_set
         if getattr(changes, name) != getattr(assignment, name)
     }
-    _require_plausible(wanted.get("due_at"))
+    _require_future(wanted.get("due_at"))
     if wanted:
         assignments.change(assignment_id, **wanted)
         details = {"fields": sorted(wanted)}
@@ -157,11 +155,10 @@ def _locked(assignment_id: UUID) -> Assignment:
     return assignment
 
 
-def _require_plausible(due_at: datetime | None) -> None:
-    if due_at is None or now() < due_at < now() + FURTHEST_DUE:
-        return
-    message = "is in the past" if due_at <= now() else "is more than ten years ahead"
-    raise Invalid(f"due_at {message}.", errors=[{"field": "due_at", "message": message}])
+def _require_future(due_at: datetime | None) -> None:
+    if due_at is not None and due_at <= now():
+        finding = {"field": "due_at", "message": "is in the past"}
+        raise Invalid("due_at is in the past.", errors=[finding])
 
 
 def _named(row: Any) -> NamedAssignment:
