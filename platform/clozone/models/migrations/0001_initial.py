@@ -290,6 +290,7 @@ CREATE TABLE jobs (
   lease_expires_at timestamptz,
   last_error text,
   error_fingerprint text,
+  result jsonb,
   request_id text,
   created_at timestamptz NOT NULL,
   started_at timestamptz,
@@ -330,6 +331,7 @@ CREATE TABLE llm_calls (
   reasoning_tokens integer,
   price jsonb,
   reserved_microdollars bigint NOT NULL,
+  budget_ids uuid[] NOT NULL,
   cost_microdollars bigint,
   latency_ms double precision,
   error text,
@@ -339,7 +341,7 @@ CREATE TABLE llm_calls (
 );
 CREATE INDEX llm_calls_org_created ON llm_calls (org_id, created_at DESC);
 CREATE INDEX llm_calls_session ON llm_calls (session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX llm_calls_open ON llm_calls (created_at) WHERE state = 'reserved';
+CREATE UNIQUE INDEX llm_calls_open ON llm_calls (org_id, cache_key) WHERE state = 'reserved';
 
 CREATE TABLE llm_cache (
   org_id uuid NOT NULL REFERENCES organizations,

@@ -1,0 +1,75 @@
+"""What is asked of a model, and what comes back."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from clozone.settings import Settings
+
+# Above what tokenisers make of any script: a reservation must not be less than the bill.
+BYTES_PER_TOKEN_AT_MOST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LlmRequest:
+    """One question. `purpose` says what for, in the account book; the ids say for whom."""
+
+    org_id: UUID
+    purpose: str
+    messages: Sequence[dict[str, Any]]
+    response_format: dict[str, Any]
+    session_id: UUID | None = None
+    job_id: UUID | None = None
+
+    def cache_key(self, settings: Settings) -> bytes:
+        """SHA-256 over everything that decides the answer."""
+        content = {
+            "model": settings.llm_model,
+            "max_output_tokens": settings.llm_max_output_tokens,
+            "messages": list(self.messages),
+            "response_format": self.response_format,
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).digest()
+
+    def most_prompt_tokens(self) -> int:
+        """An upper bound of the tokens of the question."""
+        asked = json.dumps([*self.messages, self.response_format], ensure_ascii=False)
+        return len(asked.encode()) // BYTES_PER_TOKEN_AT_MOST + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `cached` are among `prompt`, `reasoning` among `completion`."""
+
+    prompt: int
+    cached: int
+    completion: int
+    reasoning: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What the provider answered, and the model that it says it used.
+
+    `problem` is why the answer cannot be used, though it was paid for.
+    """
+
+    content: str
+    model: str
+    usage: Usage
+    latency_ms: float
+    problem: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LlmAnswer:
+    """An answer on record. `cached` ones were paid for earlier."""
+
+    content: str
+    model: str
+    call_id: UUID
+    cached: bool
