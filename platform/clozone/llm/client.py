@@ -6,11 +6,12 @@ quota; so they are off, and every failure becomes one of `llm.errors`, which say
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import openai
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.shared_params import ResponseFormatJSONSchema
 
 from clozone.llm.errors import ModelBusy, ModelRefused, UnusableAnswer
 from clozone.llm.request import LlmRequest, RawAnswer, Usage
@@ -50,8 +51,8 @@ class ModelClient:
             # Always streamed: it is the one way that serves both a job and a person who waits.
             stream = self._client.chat.completions.create(
                 model=self._settings.llm_model,
-                messages=list(request.messages),  # type: ignore[arg-type]
-                response_format=request.response_format,  # type: ignore[arg-type]
+                messages=cast(list[ChatCompletionMessageParam], list(request.messages)),
+                response_format=cast(ResponseFormatJSONSchema, request.response_format),
                 max_completion_tokens=self._settings.llm_max_output_tokens,
                 stream=True,
                 stream_options={"include_usage": True},

@@ -1,7 +1,7 @@
 """What every table shares."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peewee
 from playhouse.postgres_ext import DateTimeTZField
@@ -27,6 +27,12 @@ class Table(Row):
 
 class TimestampField(DateTimeTZField):  # type: ignore[misc]
     """An aware UTC time (timestamptz)."""
+
+    if TYPE_CHECKING:  # playhouse carries no types
+
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+
+        def __set__(self, instance: Any, value: datetime | None) -> None: ...
 
     def python_value(self, value: Any) -> datetime | None:
         """PostgreSQL already answers with an aware datetime."""

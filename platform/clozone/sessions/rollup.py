@@ -93,7 +93,7 @@ def changing(session_id: UUID) -> Iterator[TrainingSession]:
     session = _locked(session_id)
     before = _contribution(session_id)
     yield session
-    session.updated_at = now()  # type: ignore[assignment]
+    session.updated_at = now()
     session.save(only=session.dirty_fields)
     differences = _differences(before, _contribution(session_id))
     for difference in differences:
