@@ -42,6 +42,7 @@ class TemplateChange(RequestModel):
 class TemplateFilter(PageQuery):
     """Which templates to list."""
 
+    created_by: UUID | None = None
     archived: bool = Field(False, description="List the archived ones instead.")
 
 

@@ -67,10 +67,14 @@ def change(template_id: UUID, **values: Any) -> None:
     Template.update(**values, updated_at=now()).where(Template.id == template_id).execute()
 
 
-def page(after: Position | None, limit: int, *, archived: bool) -> list[Any]:
+def page(
+    after: Position | None, limit: int, *, archived: bool, created_by: UUID | None
+) -> list[Any]:
     """One page and a row more; each has `rubric.version`, and no rubric body."""
     query = _joined(Template, Rubric.id, Rubric.version)
     query = query.where(Template.archived_at.is_null(not archived))
+    if created_by is not None:
+        query = query.where(Template.user_id == created_by)
     return list(keyset.page(query, Template, after, limit))
 
 

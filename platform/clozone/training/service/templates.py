@@ -47,7 +47,12 @@ class FullTemplate(ListedTemplate):
 
 def list_page(query: TemplateFilter) -> Page[ListedTemplate]:
     """The organisation's templates, newest first."""
-    rows = templates.page(query.position(LIST), query.limit, archived=query.archived)
+    rows = templates.page(
+        query.position(LIST),
+        query.limit,
+        archived=query.archived,
+        created_by=query.created_by,
+    )
     listed = [ListedTemplate(**_facts(row, row.rubric)) for row in rows]
     return page_of(listed, query.limit, LIST, lambda row: Position(row.created_at, row.id))
 
