@@ -268,6 +268,7 @@ CREATE TABLE webhook_events (
 );
 CREATE INDEX webhook_events_received ON webhook_events (received_at DESC);
 CREATE INDEX webhook_events_call ON webhook_events (call_id) WHERE call_id IS NOT NULL;
+CREATE INDEX webhook_events_session ON webhook_events (session_id) WHERE session_id IS NOT NULL;
 
 CREATE TABLE jobs (
   id uuid PRIMARY KEY,
