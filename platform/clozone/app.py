@@ -19,6 +19,7 @@ from clozone.accounts.routes.auth import blueprint as auth
 from clozone.accounts.routes.users import blueprint as users
 from clozone.analytics.routes import blueprint as analytics
 from clozone.exports.routes import blueprint as exports
+from clozone.grading.routes import blueprint as grading
 from clozone.health.routes import blueprint as health
 from clozone.health.service import Health
 from clozone.infra.cache import AnalyticsCache, init_cache
@@ -44,6 +45,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     assignments,
     auth,
     exports,
+    grading,
     health,
     sessions,
     templates,

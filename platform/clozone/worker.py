@@ -22,6 +22,7 @@ from clozone.jobs.leases import Leases
 from clozone.jobs.runner import Runner
 from clozone.jobs.schedule import Duty, Scheduler
 from clozone.jobs.sweeper import sweep
+from clozone.llm.meter import init_meter
 from clozone.settings import Settings
 
 # Importing these attaches their handlers to the kinds.
@@ -52,6 +53,7 @@ def run_worker(settings: Settings) -> None:
     init_cache(settings)
     init_progress(settings)
     init_object_storage(settings)
+    init_meter(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
     leases.start()
     stop = stop_on_signals()

@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
 
 
 class RunningJob(Protocol):
-    """What a handler sees of the job it runs."""
+    """What a handler sees of the job it runs. `result`, if set, is kept for whoever asked."""
 
     id: UUID
     org_id: UUID | None
@@ -51,6 +51,7 @@ class RunningJob(Protocol):
     subject_id: UUID | None
     attempt: int
     request_id: str | None
+    result: dict[str, Any] | None
 
     def completing(self) -> AbstractContextManager[None]:
         """A unit of work in which the effects and the completion commit together."""

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from clozone.infra.postgres import database
 from clozone.jobs.kinds import Queue
 
@@ -83,6 +85,16 @@ def give_up(claim: Claim, error: str, fingerprint: str) -> bool:
 def hand_back(claim: Claim) -> bool:
     """Put the job back without counting a failure: the worker is stopping."""
     return _end_attempt(claim, "released", None, state="queued")
+
+
+def postpone(claim: Claim, reason: str, delay: float) -> bool:
+    """Put the job back for `delay` seconds without counting a failure: it could not begin yet."""
+    return _end_attempt(claim, "released", reason, state="retrying", delay=delay)
+
+
+def keep_result(claim: Claim, result: dict[str, Any]) -> None:
+    """Keep what the job found out, for whoever asked. Belongs into the completing transaction."""
+    database.execute_sql("UPDATE jobs SET result = %s WHERE id = %s", (Jsonb(result), claim.id))
 
 
 def _end_attempt(

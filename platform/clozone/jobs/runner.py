@@ -4,20 +4,21 @@ import hashlib
 import random
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from loguru import logger
 from peewee import OperationalError
 
-from clozone.infra.postgres import Scope, unit_of_work, use_scope
+from clozone.infra.postgres import Scope, after_commit, unit_of_work, use_scope
 from clozone.jobs import ledger
 from clozone.jobs.delivery import delivery
 from clozone.jobs.kinds import after_death_of, handler_of
 from clozone.jobs.leases import Leases
 from clozone.kit.context import request_id
-from clozone.kit.errors import Permanent, Retryable
+from clozone.kit.errors import Permanent, Postponed, Retryable
 from clozone.settings import Settings
 
 # A job that took this many workers down with it is not given a further one.
@@ -43,6 +44,7 @@ class Running:
         self.attempt = claim.attempt
         self.request_id = claim.request_id
         self.scope = Scope.tenant(claim.org_id) if claim.org_id else Scope.platform()
+        self.result: dict[str, Any] | None = None
         self.completed = False
 
     @contextmanager
@@ -55,6 +57,8 @@ class Running:
             if not ledger.finish(self.claim):
                 raise LeaseLost
             yield
+            if self.result is not None:
+                ledger.keep_result(self.claim, self.result)
         self.completed = True
 
 
@@ -97,6 +101,10 @@ class Runner:
             self._handle(job)
         except LeaseLost:
             logger.warning("lease lost, another worker has the job")
+        except Postponed as error:
+            reason, after = str(error), error.after
+            logger.bind(reason=reason, seconds=after).info("job postponed")
+            self._again(job, after, lambda: ledger.postpone(job.claim, reason, after))
         except Exception as error:
             self._record_failure(job, error)
         else:
@@ -119,36 +127,37 @@ class Runner:
         mark = fingerprint(error)
         final = isinstance(error, Permanent) or job.claim.failures + 1 >= job.claim.max_attempts
         logger.bind(error=reason, final=final).opt(exception=error).warning("job failed")
-        try:
-            if final:
-                self._bury(job, reason, mark)
-            else:
-                self._retry(job, reason, mark, error)
-        except LeaseLost:
-            logger.warning("lease lost, another worker has the job")
-        except Exception as failure:
-            # PostgreSQL is away: the lease runs out and the sweeper puts the job back.
-            logger.bind(error=str(failure)).error("a job's failure could not be recorded")
-
-    def _bury(self, job: Running, reason: str, mark: str) -> None:
-        with unit_of_work(job.scope):
-            if not ledger.give_up(job.claim, reason, mark):
-                raise LeaseLost
-            mourn = after_death_of(job.kind)
-            if mourn is not None:
-                mourn(job, reason)
-
-    def _retry(self, job: Running, reason: str, mark: str, error: Exception) -> None:
+        if final:
+            with _recording(job):
+                _bury(job, reason, mark)
+            return
         delay = backoff(self._settings.job_retry_base_seconds, job.claim.failures + 1)
         if isinstance(error, Retryable) and error.after is not None:
             delay = max(delay, error.after)
+        self._again(job, delay, lambda: ledger.retry_later(job.claim, reason, mark, delay))
+
+    @staticmethod
+    def _again(job: Running, delay: float, move: Callable[[], bool]) -> None:
+        with _recording(job):
+            if move():
+                after_commit(lambda: delivery().send(job.claim.queue, [job.id], delay=delay))
+
+
+@contextmanager
+def _recording(job: Running) -> Iterator[None]:
+    """A unit of work that records the end of a try. When that fails, the sweeper mends it."""
+    try:
         with unit_of_work(job.scope):
-            if not ledger.retry_later(job.claim, reason, mark, delay):
-                raise LeaseLost
-        try:
-            delivery().send(job.claim.queue, [job.id], delay=delay)
-        except Exception as failure:
-            logger.bind(error=str(failure)).warning("a retry is left to the sweeper")
+            yield
+    except Exception as error:
+        logger.bind(error=str(error)).error("the end of a try could not be recorded")
+
+
+def _bury(job: Running, reason: str, mark: str) -> None:
+    if ledger.give_up(job.claim, reason, mark):
+        mourn = after_death_of(job.kind)
+        if mourn is not None:
+            mourn(job, reason)
 
 
 def backoff(base: float, failures: int) -> float:

@@ -105,5 +105,16 @@ class Retryable(Exception):
         self.after = after
 
 
+class Postponed(Exception):
+    """A job step cannot begin yet, through no fault of its own: try again in `after` seconds.
+
+    Unlike a failure, a postponement does not count against the job's attempts.
+    """
+
+    def __init__(self, reason: str, *, after: float) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
 class Permanent(Exception):
     """A job step failed in a way that no retry will mend."""

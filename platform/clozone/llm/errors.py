@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from clozone.kit.errors import DomainError, Permanent, Retryable
+from clozone.kit.errors import DomainError, Permanent, Postponed, Retryable
 
 
 class ModelBusy(Retryable):
@@ -17,7 +17,7 @@ class UnusableAnswer(Retryable):
     code = "unusable_answer"
 
 
-class AnswerPending(Retryable):
+class AnswerPending(Postponed):
     """The same content is being asked elsewhere at this moment; its answer will serve both."""
 
     code = "answer_pending"

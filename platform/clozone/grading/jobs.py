@@ -1,0 +1,47 @@
+"""Jobs of grading."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from clozone.grading import repository, service
+from clozone.infra.postgres import after_commit, unit_of_work
+from clozone.infra.progress import publish
+from clozone.jobs.kinds import RunningJob, job
+from clozone.kit.errors import NotFound
+from clozone.llm.meter import meter
+from clozone.sessions import lifecycle
+from clozone.settings import load_settings
+
+
+def _reader() -> service.Reader:
+    return service.Reader(load_settings(), meter())
+
+
+@job("grading.grade_session", after_death=lifecycle.fail)
+def grade_session(job: RunningJob) -> None:
+    """Read a session's call with the model, outside any transaction, and give it its grade."""
+    with unit_of_work():
+        call = repository.call_to_grade(UUID(job.payload["session_id"]))
+    if call is None:
+        return
+    if call.rubric is None:
+        with job.completing(), suppress(NotFound):
+            service.cannot_grade(call.session_id, service.NO_RUBRIC)
+        return
+    reading = _reader().read(job, call.org_id, call.rubric, call.scenario, call.turns)
+    # Deleted while it was read: there is nothing left to grade.
+    with job.completing(), suppress(NotFound):
+        service.record_grade(call.session_id, reading)
+
+
+def _tell(job: RunningJob, _reason: str) -> None:
+    after_commit(lambda: publish(job.id))
+
+
+@job(service.GRADE_TRANSCRIPT, after_death=_tell)
+def grade_transcript(job: RunningJob) -> None:
+    """Grade a transcript that somebody sent in, and keep the result with the job."""
+    result = service.grade_transcript(job, _reader())
+    with job.completing():
+        job.result = result
+        after_commit(lambda: publish(job.id))
