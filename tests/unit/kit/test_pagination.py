@@ -9,7 +9,10 @@ from clozone.kit.errors import Invalid
 from clozone.kit.ids import new_id
 from clozone.kit.pagination import Page, PageQuery, Position, decode_cursor, encode_cursor, page_of
 
-PLACE = Position(datetime(2026, 11, 3, 9, 30, 0, 123456, tzinfo=UTC), new_id())
+PLACE = Position(
+    datetime(2026, 11, 3, 9, 30, 0, 123456, tzinfo=UTC),
+    UUID("0199e4f0-0000-7000-8000-00000000000a"),
+)
 
 
 @dataclass
