@@ -1,7 +1,7 @@
 """JSON out: one encoder, one format of times."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ JSON_TYPE = "application/json"
 
 
 def dumps(value: Any) -> bytes:
-    """JSON of models, dataclasses, UUIDs, aware times and plain values, in any mixture."""
+    """JSON of models, dataclasses, UUIDs, aware times, days and plain values, in any mixture."""
     return orjson.dumps(value, default=_encode, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
@@ -29,6 +29,8 @@ def json_response(
 def _encode(value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, BaseModel):
         return value.model_dump(by_alias=True)
     if isinstance(value, set | frozenset):
