@@ -109,4 +109,9 @@ def _better_line(line: Json, transcript: Sequence[Json]) -> BetterLine:
 def _review(facts: ScorecardFacts) -> CardReview | None:
     if facts.reviewer is None:
         return None
-    return CardReview(facts.reviewer, facts.review_comment or "", facts.override_score)
+    comment = facts.review_comment or ""
+    if facts.overrider is None:
+        return CardReview(facts.reviewer, comment, facts.override_score)
+    # The page names one reviewer, who has to be the one who set the score.
+    comments = f"{facts.override_comment or ''} {facts.reviewer} adds: {comment}".strip()
+    return CardReview(facts.overrider, comments, facts.override_score)

@@ -19,7 +19,9 @@ class ScorecardFacts:
 
     The JSON members are as the slices that write them left them: `transcript` a list of turns,
     `metrics` a `CallMetrics.to_json()`, `criteria` and `blockers` a `ScoredCall`'s. `passed` is the
-    verdict that holds after review. Without a review, `reviewer` and `review_comment` are None.
+    verdict that holds after review. `reviewer` and `review_comment` are of the last review, None
+    without one; `overrider` and `override_comment` of the one before it that set the score, if the
+    last one left it as it was.
     """
 
     session_id: UUID
@@ -45,6 +47,8 @@ class ScorecardFacts:
     graded_at: datetime
     reviewer: str | None
     review_comment: str | None
+    overrider: str | None
+    override_comment: str | None
 
     def content_hash(self) -> bytes:
         """SHA-256 of everything above: equal exactly when the page would be."""

@@ -28,16 +28,23 @@ SELECT s.id AS session_id, o.name AS organisation, p.full_name AS rep_name, t.na
   g.score, {FINAL_PASSED} AS passed, (r.body ->> 'pass_score')::int AS pass_score,
   g.override_score, g.criteria, g.blockers, g.summary, g.strengths, g.next_steps, g.better_lines,
   g.model, g.prompt_version, g.created_at AS graded_at,
-  reviewer.full_name AS reviewer, review.comment AS review_comment
+  reviewer.full_name AS reviewer, review.comment AS review_comment,
+  overrider.full_name AS overrider, override.comment AS override_comment
 FROM {GRADED_SESSIONS}
 JOIN organizations o ON o.id = s.org_id
 JOIN profiles p ON p.id = s.user_id
 JOIN templates t ON t.id = g.template_id
 LEFT JOIN LATERAL (
-  SELECT comment, reviewer_id FROM session_reviews WHERE session_id = s.id
+  SELECT id, comment, reviewer_id FROM session_reviews WHERE session_id = s.id
   ORDER BY created_at DESC, id DESC LIMIT 1
 ) review ON true
+LEFT JOIN LATERAL (
+  SELECT id, comment, reviewer_id FROM session_reviews
+  WHERE session_id = s.id AND override_score = g.override_score
+  ORDER BY created_at DESC, id DESC LIMIT 1
+) override ON override.id <> review.id
 LEFT JOIN profiles reviewer ON reviewer.id = review.reviewer_id
+LEFT JOIN profiles overrider ON overrider.id = override.reviewer_id
 WHERE s.id = %s AND s.deleted_at IS NULL
 """  # noqa: S608 - constants only
 

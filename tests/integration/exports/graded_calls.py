@@ -22,10 +22,12 @@ from clozone.models.training import (
     Template,
     TrainingSession,
 )
+from clozone.sessions.erasure import delete_session
 from clozone.sessions.metrics import measure
 from clozone.sessions.rollup import changing
 from clozone.sessions.transcript import Turn
 from clozone.training.rubric import Rubric as RubricBody
+from clozone.web.identity import Actor, Role
 
 CALLED_AT = datetime(2026, 11, 24, 9, 4, tzinfo=UTC)
 RUBRIC = {
@@ -88,10 +90,14 @@ SCORE = 70
 
 @dataclass(frozen=True)
 class Team:
-    """An organisation with a manager, two reps and a template."""
+    """An organisation with two managers, two reps and a template.
+
+    The manager sets scores, the coach only comments.
+    """
 
     org_id: UUID
     manager: UUID
+    coach: UUID
     rep: UUID
     other_rep: UUID
     template_id: UUID
@@ -103,12 +109,13 @@ class Team:
 
 
 def make_team() -> Team:
-    ids = [new_id() for _ in range(6)]
+    ids = [new_id() for _ in range(7)]
     team = Team(*ids)
     with unit_of_work(Scope.platform()):
         Organization.create(id=team.org_id, name="Northwind Logistics")
         for user_id, name, role in (
             (team.manager, "Ada Ruiz", "manager"),
+            (team.coach, "Bo Lind", "manager"),
             (team.rep, "Maya Chen", "rep"),
             (team.other_rep, "Jonas Weber", "rep"),
         ):
@@ -194,23 +201,25 @@ def make_graded_session(team: Team) -> UUID:
 
 
 def review(team: Team, session_id: UUID, comment: str, override_score: int | None) -> None:
-    """A manager's word on the session."""
+    """A manager's word on the session, as the grading slice writes it; None leaves the score."""
     with unit_of_work(team.scope), changing(session_id):
         SessionReview.create(
             org_id=team.org_id,
             session_id=session_id,
-            reviewer_id=team.manager,
+            reviewer_id=team.manager if override_score is not None else team.coach,
             comment=comment,
             override_score=override_score,
         )
-        SessionGrade.update(override_score=override_score).where(
-            SessionGrade.session_id == session_id
-        ).execute()
+        if override_score is not None:
+            SessionGrade.update(override_score=override_score).where(
+                SessionGrade.session_id == session_id
+            ).execute()
 
 
 def delete(team: Team, session_id: UUID) -> None:
-    with unit_of_work(team.scope), changing(session_id) as session:
-        session.deleted_at = CALLED_AT
+    """What the API does when a manager deletes the session."""
+    with unit_of_work(team.scope):
+        delete_session(Actor(team.manager, team.org_id, Role.manager), session_id)
 
 
 def exports_of(team: Team, session_id: UUID) -> list[Export]:

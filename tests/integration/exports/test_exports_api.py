@@ -64,7 +64,10 @@ def test_from_request_to_file(team, rep, worker_here, settings):
     assert file.headers["Content-Type"] == "application/pdf"
     assert 'filename="scorecard-maya-chen-2026-11-24.pdf"' in file.headers["Content-Disposition"]
     assert len(file.content) == export["size_bytes"]
+    shown = rep.get(f"/api/sessions/{session_id}").json()
+    assert shown["grade"]["score"] == SCORE
     assert f"Score {SCORE} of 100" in text_of(file.content)
+    assert [item["id"] for item in shown["exports"]] == [export_id]
 
 
 def test_asking_twice_makes_one_export_and_one_job(team, rep, worker_here):
@@ -109,6 +112,7 @@ def test_after_a_review_there_is_a_new_export_and_the_list_begins_with_it(
         (first, "ready"),
     ]
     assert listed["next_cursor"] is None
+    assert manager.get(f"/api/sessions/{session_id}").json()["grade"]["score"] == 95
     file = download(listed["items"][0]["url"], settings)
     assert "Score 95 of 100, set by Ada Ruiz" in text_of(file.content)
     newest = rep.get(path, params={"limit": 1}).json()

@@ -77,6 +77,19 @@ def test_an_override_makes_a_new_scorecard_and_keeps_the_old_one(team, worker_he
     assert "You never asked who decides." in page
 
 
+def test_a_comment_after_an_override_leaves_the_score_to_who_set_it(team, worker_here, storage):
+    session_id = make_graded_session(team)
+    review(team, session_id, "Well sold.", 90)
+    review(team, session_id, "Mind the pace.", None)
+
+    worker_here.render(team, session_id)
+
+    (export,) = exports_of(team, session_id)
+    page = text_of(storage.get(export.object_key))
+    assert "Score 90 of 100, set by Ada Ruiz" in page
+    assert "Well sold. Bo Lind adds: Mind the pace." in page
+
+
 def test_the_same_content_is_not_made_twice(team, worker_here, storage):
     session_id = make_graded_session(team)
     worker_here.render(team, session_id)
@@ -196,7 +209,7 @@ def test_a_session_deleted_while_its_scorecard_is_made_leaves_no_file(
 
     assert job.state == "succeeded"
     assert not slow.exists(written[0])
-    assert [export.state for export in exports_of(team, session_id)] == ["queued"]
+    assert exports_of(team, session_id) == []
 
 
 def test_a_session_of_another_organisation_is_not_there(team, worker_here):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from clozone.exports.composition import scorecard_of
 from clozone.exports.facts import ScorecardFacts
-from clozone.exports.scorecard import CardItem, Quote, TalkSegment
+from clozone.exports.scorecard import CardItem, CardReview, Quote, TalkSegment
 from clozone.exports.service import file_name
 from clozone.grading.evidence import CriterionEvidence, Evidence, Finding
 from clozone.grading.evidence import Quote as Claim
@@ -112,6 +112,8 @@ def facts(**changes: Any) -> ScorecardFacts:
         graded_at=datetime(2026, 11, 24, 9, 12, tzinfo=UTC),
         reviewer=None,
         review_comment=None,
+        overrider=None,
+        override_comment=None,
     )
     return replace(whole, **changes)
 
@@ -164,6 +166,19 @@ def test_a_review_replaces_the_score_only_with_an_override():
     )
     assert (commented.score, commented.overridden) == (commented.ai_score, False)
     assert (overridden.score, overridden.overridden) == (90, True)
+
+
+def test_a_later_comment_does_not_pass_for_the_review_that_set_the_score():
+    card = scorecard_of(
+        facts(
+            reviewer="Bo Lind",
+            review_comment="Mind the pace.",
+            overrider="Ada Ruiz",
+            override_comment="Well sold.",
+            override_score=90,
+        )
+    )
+    assert card.review == CardReview("Ada Ruiz", "Well sold. Bo Lind adds: Mind the pace.", 90)
 
 
 def test_the_hash_changes_with_anything_on_the_page_and_with_nothing_else():
