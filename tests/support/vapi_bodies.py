@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "data" / "vapi_server_messages.schema.json").read_text()
+    (Path(__file__).parents[1] / "data" / "vapi_server_messages.schema.json").read_text()
 )
 
 scalars = (

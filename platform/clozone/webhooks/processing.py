@@ -38,6 +38,9 @@ def process(event_id: UUID) -> None:
         session_id = routing.session_of(update)
     except routing.Unplaced as unplaced:
         inbox.settle(event_id, unplaced.state, unplaced.reason, unplaced.session_id)
+        if unplaced.session_id is not None:
+            # Of a deleted session nothing is kept, also when it is told after the deletion.
+            inbox.forget(event_id)
         return
     with changing(session_id) as session:
         _apply(update, session)

@@ -1,10 +1,12 @@
 """Which session a delivery belongs to. The ids it carries are claims, checked against our rows.
 
-In this order: the session that the metadata names; the session of the call; a new session for the
-person that the metadata names. The secret proves that Vapi sent the message, not that the browser
-which started the call wrote true metadata: so ids must exist and agree with one another.
+In this order: the session of the call; the session that the metadata names, if no other call has
+it; a new session for the person that the metadata names. The secret proves that Vapi sent the
+message, not that the browser which started the call wrote true metadata: so ids must exist and
+agree with one another.
 """
 
+from typing import Any
 from uuid import UUID
 
 from clozone.kit.clock import now
@@ -26,42 +28,37 @@ class Unplaced(Exception):
 
 
 def session_of(update: CallUpdate) -> UUID:
-    """The id of the session that this message is about, found or made. Raises Unplaced."""
-    named = _named(update.references)
-    session = named if named and _may_be_its_call(named, update) else _of_call(update.call_id)
+    """The id of the session that this message is about, found or made, and locked by the caller's
+    unit of work. Raises Unplaced.
+    """
+    named = _found(TrainingSession.id, update.references.session_id, update.references)
+    session = _found(TrainingSession.vapi_call_id, update.call_id, update.references)
     if session is None:
-        session = _make(update, named)
+        session = named if named and _may_be_its_call(named, update) else _make(update, named)
     if session.deleted_at is not None:
         raise Unplaced("ignored", "session_deleted", session.id)
     return UUID(str(session.id))
 
 
-def _named(references: References) -> TrainingSession | None:
-    if references.session_id is None:
+def _found(column: Any, value: object, claims: References) -> TrainingSession | None:
+    """The session with this value, if the claims agree with it.
+
+    Locked, so that of two calls which begin at once under one session each sees what the other did.
+    """
+    if value is None:
         return None
-    session: TrainingSession | None = TrainingSession.get_or_none(
-        TrainingSession.id == references.session_id
-    )
+    query: Any = TrainingSession.select().where(column == value)
+    session: TrainingSession | None = query.for_update("FOR NO KEY UPDATE").get_or_none()
     if session is None:
         return None
-    claims = ((references.org_id, session.org_id), (references.user_id, session.user_id))
-    if any(claimed is not None and claimed != held for claimed, held in claims):
+    if claims.org_id not in (None, session.org_id) or claims.user_id not in (None, session.user_id):
         raise Unplaced("dead", "the metadata's organisation or user is not the session's")
     return session
 
 
 def _may_be_its_call(session: TrainingSession, update: CallUpdate) -> bool:
     # The browser may start a second call with the metadata of the first; it gets its own session.
-    return update.call_id is None or session.vapi_call_id in (None, update.call_id)
-
-
-def _of_call(call_id: str | None) -> TrainingSession | None:
-    if call_id is None:
-        return None
-    session: TrainingSession | None = TrainingSession.get_or_none(
-        TrainingSession.vapi_call_id == call_id
-    )
-    return session
+    return update.call_id is None or session.vapi_call_id is None
 
 
 def _make(update: CallUpdate, sibling: TrainingSession | None) -> TrainingSession:
@@ -69,6 +66,8 @@ def _make(update: CallUpdate, sibling: TrainingSession | None) -> TrainingSessio
     references = update.references
     user_id = sibling.user_id if sibling else references.user_id
     if user_id is None and references.org_id is None:
+        if references.session_id is not None:
+            raise Unplaced("dead", "the metadata names no session of ours")
         raise Unplaced("ignored", "not_a_training_call")
     person: Profile | None = Profile.get_or_none(Profile.id == user_id) if user_id else None
     if person is None or references.org_id not in (None, person.org_id):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from vapi_bodies import SCHEMA, vapi_bodies
+from tests.support.vapi_bodies import SCHEMA, vapi_bodies
 
 from clozone.sessions.transcript import clean
 from clozone.webhooks.dedupe import delivery_key
