@@ -80,7 +80,7 @@ def test_pages_follow_one_another_newest_first(manager, practice):
     expected = [str(session_id) for session_id in reversed(made)]
     pages = walk(manager, limit=2)
     assert [len(page) for page in pages] == [2, 2, 2, 2, 1]
-    assert sum(pages, []) == expected
+    assert [session_id for page in pages for session_id in page] == expected
     assert walk(manager, limit=9) == [expected]
 
 
