@@ -56,7 +56,7 @@ def test_the_scorecard_shows_the_score_that_the_api_shows(
         export = manager.post(f"/api/sessions/{item['id']}/exports", json={}).json()
         ready = eventually(lambda e=export: _ready(manager, e["id"]))
         text = _pdf_text(httpx2.get(ready["url"]).content)
-        assert f"Score {session['grade']['final_score']} of 100" in text
+        assert f"Score {session['grade']['score']} of 100" in text
 
 
 def _ready(client: httpx2.Client, export_id: str) -> dict[str, Any] | None:
