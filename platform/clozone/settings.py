@@ -71,7 +71,8 @@ class Settings(BaseSettings):
 
     # Model
     openai_api_key: SecretStr | None = Field(
-        None, description="Key of the model API. Without one the local bundle's offline model answers."
+        None,
+        description="Key of the model API. Without one the local bundle's offline model answers.",
     )
     openai_base_url: str | None = Field(None, description="Any OpenAI-compatible address.")
     llm_model: str = Field("gpt-6-luna", description="Model that reads the calls.")
@@ -138,7 +139,8 @@ class Settings(BaseSettings):
         "10 per 15 minutes", description="Per client, for grading on demand."
     )
     rate_limit_login: str = Field(
-        "10 per 15 minutes", description="Failed logins per account, and five times that per address."
+        "10 per 15 minutes",
+        description="Failed logins per account, and five times that per address.",
     )
 
     # Analytics

@@ -25,7 +25,7 @@ def worker() -> None:
 @click.command()
 def scheduler() -> None:
     """Do the recurring duties; of several schedulers one works, the others stand by."""
-    from clozone.worker import run_scheduler
+    from clozone.scheduler import run_scheduler
 
     run_scheduler(load_settings())
 
@@ -51,6 +51,8 @@ def env_example() -> None:
 
 def render_env_example() -> str:
     """The text of .env.example, from the settings themselves."""
+    from clozone.local.options import VARIABLES
+
     lines = ["# Every variable Clozone reads. Written by `clozone env-example`.", ""]
     for name, field in Settings.model_fields.items():
         default = field.default
@@ -60,4 +62,7 @@ def render_env_example() -> str:
             default = ",".join(default)
         shown = "" if default is None else default
         lines += [f"# {field.description}", f"#{name.upper()}={shown}", ""]
+    lines += ["# Only for the local bundle (`clozone up`):", ""]
+    for variable in VARIABLES:
+        lines += [f"# {variable.description}", f"#{variable.name}={variable.default}", ""]
     return "\n".join(lines)

@@ -59,6 +59,8 @@ def _grant(settings: Settings) -> None:
         """)
         if login:
             database.execute_sql(f'GRANT {role} TO "{login}" WITH INHERIT FALSE, SET TRUE')
+    # The one table that belongs to no organisation: everybody reads it, the platform writes it.
+    database.execute_sql(f"REVOKE INSERT, UPDATE, DELETE ON price_overrides FROM {TENANT_ROLE}")
     if login:
         # Health reads the list of migrations before any scope is taken.
         database.execute_sql(f'GRANT SELECT ON schema_migration TO "{login}"')

@@ -10,6 +10,8 @@ from clozone.sessions.voice_messages import number
 
 _LONGEST_NAME = 200
 _LEAST_MILLISECONDS = 100_000_000_000
+# What lies outside is a default or a unit mistaken for another, not the time of a call.
+_YEARS = range(2000, 2200)
 
 
 def at(source: object, path: str) -> Any:
@@ -63,17 +65,18 @@ def decimal(value: object) -> Decimal | None:
 
 
 def moment(value: object) -> datetime | None:
-    """An aware UTC time; text without an offset is taken as UTC."""
+    """An aware UTC time between 2000 and 2199; text without an offset is taken as UTC."""
     try:
         if isinstance(value, str):
             read = datetime.fromisoformat(value.strip())
-            return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
-        epoch = number(value)
-        if epoch is None or epoch <= 0:
-            return None
-        return datetime.fromtimestamp(epoch / 1000 if epoch >= _LEAST_MILLISECONDS else epoch, UTC)
+            found = read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+        else:
+            epoch = number(value) or 0.0
+            seconds = epoch / 1000 if epoch >= _LEAST_MILLISECONDS else epoch
+            found = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return found if found.year in _YEARS else None
 
 
 def _uuid(value: object) -> UUID | None:

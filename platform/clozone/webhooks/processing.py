@@ -1,18 +1,20 @@
 """What a stored delivery does to its session. Deliveries may be late, repeated and out of order.
 
 A session only ever moves forward: a late status never reopens what has ended, and of several
-reports the first decides. One exception heals: a session that could not be graded for want of a
-transcript is taken up again when a fuller report arrives.
+reports the first decides. One exception heals: a report in which both sides speak replaces one in
+which they did not. What the deciding report tells stands; other messages fill what it left open.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
 from clozone.jobs.enqueue import enqueue
 from clozone.models.operations import WebhookEvent
 from clozone.models.training import TrainingSession
-from clozone.sessions.gradability import NotGradable
 from clozone.sessions.rollup import changing
+from clozone.sessions.transcript import tidy
 from clozone.webhooks import inbox, routing
 from clozone.webhooks.envelope import read_envelope
 from clozone.webhooks.vapi import END_OF_CALL_REPORT, CallUpdate, parse_message
@@ -20,9 +22,9 @@ from clozone.webhooks.vapi import END_OF_CALL_REPORT, CallUpdate, parse_message
 # Vapi's words for a call on which somebody speaks.
 _ON_CALL = frozenset({"in-progress", "forwarding"})
 _NOT_ENDED = frozenset({"pending", "in_progress"})
-_WANTING_TRANSCRIPT = frozenset(
-    {NotGradable.EMPTY_TRANSCRIPT, NotGradable.ONE_SIDED, NotGradable.NO_ANSWER}
-)
+# A status update carries the call as it was at that moment: a cost of 0, no summary. Only these
+# facts are final when they are told.
+_FACTS_OF_STATUS = ("started_at", "ended_at", "ended_reason")
 
 
 def process(event_id: UUID) -> None:
@@ -50,17 +52,20 @@ def process(event_id: UUID) -> None:
 def _apply(update: CallUpdate, session: TrainingSession) -> None:
     if session.vapi_call_id is None and update.call_id is not None:
         session.vapi_call_id = update.call_id
-    _keep_facts(update, session)
+    told = {name: value for name, value in _facts(update).items() if value is not None}
     if update.message_type == END_OF_CALL_REPORT:
-        if _takes_report(update, session):
-            _take_report(update, session)
-    elif update.status in _ON_CALL and session.status == "pending":
+        decides = _decides(update, session)
+        _keep(told, session, overwrite=decides)
+        if decides:
+            _take_transcript(update, session)
+        return
+    _keep({name: told[name] for name in _FACTS_OF_STATUS if name in told}, session)
+    if update.status in _ON_CALL and session.status == "pending":
         session.status = "in_progress"
 
 
-def _keep_facts(update: CallUpdate, session: TrainingSession) -> None:
-    """What a message tells for the first time; a later one does not overwrite it."""
-    told = {
+def _facts(update: CallUpdate) -> dict[str, Any]:
+    return {
         "started_at": update.started_at,
         "ended_at": update.ended_at,
         "ended_reason": update.ended_reason,
@@ -71,23 +76,29 @@ def _keep_facts(update: CallUpdate, session: TrainingSession) -> None:
         "recording_url": update.recordings.presigned_mono_url or update.recordings.mono_url,
         "recording_url_expires_at": update.recordings.expires_at,
     }
+
+
+def _keep(told: dict[str, Any], session: TrainingSession, *, overwrite: bool = False) -> None:
     for name, value in told.items():
-        if value is not None and getattr(session, name) is None:
+        if overwrite or getattr(session, name) is None:
             setattr(session, name, value)
 
 
-def _takes_report(update: CallUpdate, session: TrainingSession) -> bool:
+def _decides(report: CallUpdate, session: TrainingSession) -> bool:
     if session.status in _NOT_ENDED:
         return True
-    fuller = {utterance.speaker for utterance in update.utterances} == {"rep", "customer"}
-    return (
-        session.status == "not_gradable"
-        and session.not_gradable_reason in _WANTING_TRANSCRIPT
-        and fuller
-    )
+    if session.status not in ("processing", "not_gradable"):
+        return False
+    held = ((part["speaker"], part["text"]) for part in session.raw_transcript or [])
+    heard = ((utterance.speaker, utterance.text) for utterance in report.utterances)
+    return _both_speak(heard) and not _both_speak(held)
 
 
-def _take_report(update: CallUpdate, session: TrainingSession) -> None:
+def _both_speak(parts: Iterable[tuple[str, str]]) -> bool:
+    return len({speaker for speaker, text in parts if tidy(text)}) == 2
+
+
+def _take_transcript(update: CallUpdate, session: TrainingSession) -> None:
     session.raw_transcript = [asdict(utterance) for utterance in update.utterances]
     session.status = "processing"
     session.not_gradable_reason = None

@@ -5,7 +5,7 @@ for in all its places. Values of the wrong type count as absent; nothing here ra
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,8 @@ def parse_message(message: Mapping[str, Any]) -> CallUpdate:
     """Everything that the message tells about its call. Never raises on a JSON object."""
     started_at = first_moment(message, "startedAt", "call.startedAt", "artifact.startedAt")
     ended_at = first_moment(message, "endedAt", "call.endedAt", "artifact.endedAt")
+    if started_at and ended_at and ended_at < started_at:
+        ended_at = None
     assistant_name = first_name(message, "assistant.name", "call.assistant.name")
     cost, breakdown = read_costs(message)
     return CallUpdate(
@@ -135,9 +137,11 @@ def _utterances(
     best: list[Utterance] = []
     for found in _transcripts(message, started_ms, assistant_name):
         if len({utterance.speaker for utterance in found}) == 2:
-            return tuple(found)
+            best = found
+            break
         best = best or found
-    return tuple(best)
+    # Two numbers that are each within bounds may still lie an infinity apart; JSON has none.
+    return tuple(replace(u, start=number(u.start), end=number(u.end)) for u in best)
 
 
 def _transcripts(

@@ -1,0 +1,26 @@
+"""Composition root of the scheduler process."""
+
+from loguru import logger
+
+from clozone.infra.logging import configure_logging
+from clozone.infra.postgres import close_database, init_database
+from clozone.jobs.delivery import init_delivery
+from clozone.jobs.schedule import Duty, Scheduler
+from clozone.jobs.sweeper import sweep
+from clozone.process import heartbeat, stop_on_signals
+from clozone.settings import Settings
+
+SWEEP_SECONDS = 1.0
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Do the recurring duties until SIGTERM or SIGINT; several may run, one works at a time."""
+    configure_logging(settings, "scheduler")
+    stop = stop_on_signals()
+    init_database(settings, pool_size=2)
+    init_delivery(settings)
+    duties = [Duty("sweep", SWEEP_SECONDS, lambda: sweep(settings.job_redeliver_seconds))]
+    logger.info("scheduler ready")
+    Scheduler(duties, heartbeat(settings, "scheduler")).run(stop)
+    close_database()
+    logger.info("scheduler stopped")
