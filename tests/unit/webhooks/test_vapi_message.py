@@ -156,11 +156,47 @@ def test_the_duration_is_found_or_computed(fields):
 
 
 @pytest.mark.parametrize(
-    "value", ["soon", "", True, -5, 0, 1e300, [], {}, "9999-99-99", "0001-01-01T00:00:00+14:00"]
+    "value",
+    [
+        "soon",
+        "",
+        True,
+        -5,
+        0,
+        1e300,
+        [],
+        {},
+        "9999-99-99",
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2200-01-01T00:00:00Z",
+    ],
 )
 def test_a_bad_time_counts_as_absent(value):
     update = report(startedAt=value, endedAt=value, durationSeconds=value)
     assert (update.started_at, update.ended_at, update.duration_seconds) == (None, None, None)
+
+
+def test_a_call_does_not_end_before_it_starts():
+    update = report(startedAt="2026-11-24T03:01:30Z", endedAt="2026-11-24T03:00:00Z")
+    assert update.started_at == datetime(2026, 11, 24, 3, 1, 30, tzinfo=UTC)
+    assert (update.ended_at, update.duration_seconds) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"secondsFromStart": 1e306, "time": 1_795_489_200_000},
+        {"time": -1e308, "endTime": 1e308},
+        {"time": -1e308, "secondsFromStart": 1e308},
+    ],
+)
+def test_times_of_what_was_said_are_finite(entry):
+    talk = [{**SPOKEN[0], **entry}, {**SPOKEN[1], "time": 1_795_489_201_000}]
+    utterances = report(messages=talk).utterances
+    assert [u.speaker for u in utterances] == ["customer", "rep"]
+    assert json.dumps([[u.start, u.end] for u in utterances], allow_nan=False)
 
 
 @pytest.mark.parametrize(
