@@ -1,11 +1,10 @@
 """The JSON of /api/sessions."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal, NotRequired, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
-from typing_extensions import TypedDict
 
 from clozone.kit.pagination import PageQuery
 from clozone.sessions.metrics import CallMetrics
@@ -105,12 +104,17 @@ class CallMetadata(ResponseModel):
     assignment_id: UUID | None
 
 
-class AssistantOverrides(TypedDict):
-    """The second argument of `vapi.start()`, in Vapi's own names."""
+class AssistantOverrides(ResponseModel):
+    """The second argument of `vapi.start()`, in Vapi's own names.
+
+    `firstMessage` is left out where the template has none: null would override the assistant's.
+    """
 
     metadata: CallMetadata
-    variableValues: dict[str, str]
-    firstMessage: NotRequired[str]
+    variable_values: dict[str, str] = Field(serialization_alias="variableValues")
+    first_message: str | None = Field(
+        None, serialization_alias="firstMessage", exclude_if=lambda message: message is None
+    )
 
 
 class VapiCall(ResponseModel):

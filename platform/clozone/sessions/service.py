@@ -1,7 +1,6 @@
 """Sessions as people use them: start, list, read, change. Reps see their own, managers all."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from clozone.infra.records import Record
@@ -11,6 +10,7 @@ from clozone.models.training import Assignment, Template, TrainingSession
 from clozone.sessions import repository
 from clozone.sessions.rollup import changing
 from clozone.sessions.schemas import (
+    AssistantOverrides,
     CallMetadata,
     SessionChange,
     SessionQuery,
@@ -152,18 +152,14 @@ def _check_assignment(assignment_id: UUID, user_id: UUID, template_id: UUID) -> 
         raise Conflict("This assignment is for another template.")
 
 
-def _vapi_call(settings: Settings, template: Any, metadata: CallMetadata) -> VapiCall:
-    overrides: dict[str, Any] = {
-        "metadata": metadata,
-        "variableValues": {"scenario": template.scenario, "template_name": template.name},
-    }
-    if template.first_message:
-        overrides["firstMessage"] = template.first_message
-    return VapiCall.model_validate(
-        {
-            "public_key": settings.vapi_public_key,
-            "assistant_id": template.vapi_assistant_id or settings.vapi_assistant_id,
-            "assistant_overrides": overrides,
-            "metadata": metadata,
-        }
+def _vapi_call(settings: Settings, template: Template, metadata: CallMetadata) -> VapiCall:
+    return VapiCall(
+        public_key=settings.vapi_public_key,
+        assistant_id=template.vapi_assistant_id or settings.vapi_assistant_id,
+        assistant_overrides=AssistantOverrides(
+            metadata=metadata,
+            variable_values={"scenario": template.scenario, "template_name": template.name},
+            first_message=template.first_message or None,
+        ),
+        metadata=metadata,
     )
