@@ -41,8 +41,10 @@ from clozone.local.postgres import SUPERUSER, postgres_url
 from clozone.local.postgres_place import remove_data
 from clozone.local.process import ManagedProcess
 from clozone.local.starting import (
+    COMPONENTS_SECONDS,
     Listener,
     Progress,
+    await_components,
     await_platform,
     describe_failure,
     require_alive,
@@ -233,6 +235,8 @@ class Bundle:
             require_alive(second)
         if {"nginx", "web"} <= self._parts:
             await_platform(plan, self._stopping)
+        if self._parts >= APPLICATION and (missing := await_components(plan, self._stopping)):
+            progress(Progress("platform", f"without: {', '.join(missing)}", COMPONENTS_SECONDS))
 
     def _set_up(self, plan: Plan, progress: Listener) -> None:
         began = time.monotonic()

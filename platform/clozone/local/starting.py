@@ -10,11 +10,12 @@ from http.client import HTTPException
 from clozone.local.errors import BundleError, Interrupted
 from clozone.local.logs import last_lines
 from clozone.local.plan import Plan
-from clozone.local.probes import answers_http
+from clozone.local.probes import answers_http, components_not_up
 from clozone.local.process import ManagedProcess
 
 READY_SECONDS = 60.0
 PLATFORM_READY_SECONDS = 30.0
+COMPONENTS_SECONDS = 8.0
 CRASHES_BEFORE_GIVING_UP = 3
 
 
@@ -131,3 +132,22 @@ def await_platform(plan: Plan, stopping: threading.Event) -> None:
         f"Every process runs, but GET /api/health/ready on port {plan.public_port} does not say "
         "that the platform is ready; GET /api/health says what is missing."
     )
+
+
+def await_components(plan: Plan, stopping: threading.Event) -> list[str]:
+    """Wait until every component is up, but not for long; the names of those that are not.
+
+    A platform whose model cannot be reached still starts: it says so and takes calls meanwhile.
+    """
+    # Each instance is asked itself: each remembers for a moment what it saw last.
+    ports = [port for name, port in plan.ports.items() if name.startswith("web-")]
+    missing: list[str] = []
+    deadline = time.monotonic() + COMPONENTS_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(OSError, HTTPException, ValueError, LookupError):
+            missing = sorted({name for port in ports for name in components_not_up(port)})
+            if not missing:
+                break
+        if stopping.wait(0.1):
+            raise Interrupted("The start was interrupted.")
+    return missing
