@@ -16,8 +16,10 @@ import pytest
 from tests.support.processes import PlatformProcess, await_http, free_port
 from tests.support.servers import RUN_FOLDER, shared_bundle, stop_bundles
 
+from clozone.infra.cache import init_cache
 from clozone.infra.object_storage import ObjectStorage
 from clozone.infra.postgres import close_database, init_database, init_database_as_owner
+from clozone.infra.progress import init_progress
 from clozone.jobs.delivery import init_delivery
 from clozone.models import schema
 from clozone.settings import Settings
@@ -96,6 +98,8 @@ def platform_db(settings: Settings) -> Iterator[None]:
     """This process connected like one of the platform's own: database pool and delivery."""
     init_database(settings)
     init_delivery(settings)
+    init_cache(settings)
+    init_progress(settings)
     yield
     close_database()
 

@@ -36,7 +36,7 @@ KINDS: dict[str, Kind] = {
         Kind("grading.grade_session", Queue.llm),
         Kind("grading.grade_transcript", Queue.llm),
         Kind("exports.render_scorecard", Queue.interactive),
-        Kind("sessions.erase_objects", Queue.bulk),
+        Kind("sessions.erase_objects", Queue.bulk, max_attempts=10),
     )
 }
 
