@@ -17,7 +17,7 @@ from clozone.webhooks.vapi import END_OF_CALL_REPORT, STATUS_UPDATE
 USED_TYPES = frozenset({END_OF_CALL_REPORT, STATUS_UPDATE})
 NOT_USED = "type_not_used"
 
-# What the sender told besides the body, and is no credential.
+# What the sender told besides the body. Whatever else there is may be a credential of some proxy.
 _KEPT_HEADERS = frozenset(
     {"content-type", "content-length", "user-agent", "x-request-id", "x-call-id", "traceparent"}
 )
@@ -34,6 +34,7 @@ class Stored:
 def accept(body: bytes, headers: Mapping[str, str]) -> Stored:
     """Store an authenticated delivery and the job that will process it, in one transaction.
 
+    `headers` are in lower case and hold no proof (see signature.without_proof).
     Raises BadRequest or Invalid for a body that is no message; nothing is stored then.
     """
     envelope = read_envelope(body)
@@ -56,11 +57,7 @@ def _store(envelope: Envelope, body: bytes, headers: Mapping[str, str]) -> Store
             dedupe_key=bytes.fromhex(
                 delivery_key(envelope.message_type, envelope.call_id, envelope.message)
             ),
-            headers={
-                name.lower(): value
-                for name, value in headers.items()
-                if name.lower() in _KEPT_HEADERS
-            },
+            headers={name: value for name, value in headers.items() if name in _KEPT_HEADERS},
             body=body,
             state="received" if used else "ignored",
             reason=None if used else NOT_USED,

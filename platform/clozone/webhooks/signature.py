@@ -80,6 +80,12 @@ def verify(settings: Settings, headers: Mapping[str, str], body: bytes, now: dat
     return None
 
 
+def without_proof(settings: Settings, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers by lower-case name, without those that carry the credential."""
+    name = settings.vapi_webhook_header or _DEFAULT_HEADERS[settings.vapi_webhook_auth]
+    return {key.lower(): value for key, value in headers.items() if key.lower() != name.lower()}
+
+
 def _secrets(settings: Settings) -> list[bytes]:
     current = settings.vapi_webhook_secret.get_secret_value()
     previous = settings.vapi_webhook_secret_previous

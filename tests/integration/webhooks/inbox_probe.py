@@ -1,6 +1,6 @@
 """The inbox in the hands of a test: post to the web process, run the jobs here, look at the rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 import httpx2
@@ -31,10 +31,11 @@ class Inbox:
         self._runner = Runner(settings, Leases("webhooks-test", settings.job_lease_seconds))
         self._secret = settings.vapi_webhook_secret.get_secret_value()
 
-    def post(self, body: Json | bytes, **headers: str) -> httpx2.Response:
+    def post(self, body: Json | bytes | Iterator[bytes], **headers: str) -> httpx2.Response:
         """Deliver, as Vapi does."""
         proof = {"X-Vapi-Secret": self._secret, "Content-Type": "application/json"}
-        return self._client.post(PATH, content=encoded(body), headers=proof | headers)
+        content = encoded(body) if isinstance(body, dict) else body
+        return self._client.post(PATH, content=content, headers=proof | headers)
 
     def take(self, body: Json | bytes, **headers: str) -> UUID:
         """Deliver and expect the message to be stored; the id of its row."""
