@@ -108,7 +108,7 @@ async def read_body(model: type[BaseModel]) -> BaseModel:
     content = _parsed(raw)
     if rb"\u0000" in raw:
         refuse_nul(content)
-    return validated(lambda: model.model_validate_json(raw))
+    return validated(lambda: model.model_validate_json(raw, strict=True))
 
 
 def _parsed(raw: bytes) -> Any:
