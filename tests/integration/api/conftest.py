@@ -3,6 +3,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.support.people import Team
 from tests.support.tenant import Tenant
 
 from clozone.accounts.tokens import AccessTokens
@@ -49,7 +50,7 @@ def calling(web: str, settings: Settings) -> Iterator[Callers]:
     clients: list[httpx2.Client] = []
 
     def calling(
-        tenant: Tenant | None = None,
+        tenant: Tenant | Team | None = None,
         role: Role | None = None,
         *,
         lifetime_seconds: int = 600,

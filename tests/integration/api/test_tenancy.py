@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.support.people import Team
 from tests.support.tenancy import Call, Case, Outcome, essence, mentioned, nobodys
 from tests.support.tenancy_cases import CASES
 from tests.support.tenant import Tenant
@@ -106,6 +107,14 @@ def test_an_answer_to_one_organisation_is_not_given_to_the_next(
         answer = call.send(calling(asker, role), operation, asker.facts, asker.facts)
         assert answer.is_success
     assert mentioned(theirs, ids_of(theirs.org_id), answer.text) == set()
+
+
+def test_figures_count_the_sessions_of_ones_own_organisation(theirs: Tenant, calling: Any) -> None:
+    for asker, sessions in ((theirs, 1), (Team(), 0)):
+        answer = calling(asker, Role.manager).get("/api/analytics").json()
+
+        assert answer["totals"]["sessions"] == sessions
+        assert sum(day["sessions"] for day in answer["by_day"]) == sessions
 
 
 def _callers(case: Case, ours: Tenant, calling: Any) -> Iterator[tuple[httpx2.Client, Role]]:
