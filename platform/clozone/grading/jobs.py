@@ -8,13 +8,9 @@ from clozone.infra.postgres import after_commit, unit_of_work
 from clozone.infra.progress import publish
 from clozone.jobs.kinds import RunningJob, job
 from clozone.kit.errors import NotFound
+from clozone.llm.errors import BudgetExhausted
 from clozone.llm.meter import meter
 from clozone.sessions import lifecycle
-from clozone.settings import load_settings
-
-
-def _reader() -> service.Reader:
-    return service.Reader(load_settings(), meter())
 
 
 @job("grading.grade_session", after_death=lifecycle.fail)
@@ -28,7 +24,11 @@ def grade_session(job: RunningJob) -> None:
         with job.completing(), suppress(NotFound):
             service.cannot_grade(call.session_id, service.NO_RUBRIC)
         return
-    reading = _reader().read(job, call.org_id, call.rubric, call.scenario, call.turns)
+    try:
+        reader = service.Reader(meter())
+        reading = reader.read(job, call.org_id, call.rubric, call.scenario, call.turns)
+    except BudgetExhausted as error:
+        raise service.waiting_for_budget(error) from error
     # Deleted while it was read: there is nothing left to grade.
     with job.completing(), suppress(NotFound):
         service.record_grade(call.session_id, reading)
@@ -41,7 +41,7 @@ def _tell(job: RunningJob, _reason: str) -> None:
 @job(service.GRADE_TRANSCRIPT, after_death=_tell)
 def grade_transcript(job: RunningJob) -> None:
     """Grade a transcript that somebody sent in, and keep the result with the job."""
-    result = service.grade_transcript(job, _reader())
+    result = service.grade_transcript(job, service.Reader(meter()))
     with job.completing():
         job.result = result
         after_commit(lambda: publish(job.id))

@@ -13,6 +13,7 @@ from clozone.grading.excerpt import merge, windows
 from clozone.grading.prompt import PROMPT_VERSION, correction, messages
 from clozone.grading.scored_call import ScoredCall
 from clozone.grading.scoring import score
+from clozone.llm.errors import ModelRefused, UnusableAnswer
 from clozone.sessions.transcript import Turn
 from clozone.training.rubric import Rubric
 
@@ -70,12 +71,14 @@ def _read_window(
     problems = _problems(rubric, evidence, window)
     if not problems:
         return evidence, answer
-    again = ask(correction(asked, answer.content, problems))
     try:
-        return parse(again.content), again
-    except UnreadableEvidence:
+        again = ask(correction(asked, answer.content, problems))
+        corrected = parse(again.content)
+    except (UnreadableEvidence, UnusableAnswer, ModelRefused):
         # The first answer was readable; what is wrong with it is marked unsupported in the grade.
         return evidence, answer
+    better = len(_problems(rubric, corrected, window)) < len(problems)
+    return (corrected, again) if better else (evidence, answer)
 
 
 def _problems(rubric: Rubric, evidence: Evidence, window: Sequence[Turn]) -> list[str]:

@@ -89,7 +89,7 @@ def insert_grade(session: TrainingSession, reading: Reading) -> None:
 
 
 def complete_assignment(session: TrainingSession, score: int, moment: datetime) -> None:
-    """Mark the session's assignment done if the score reaches its target (or it has none)."""
+    """Mark the session's assignment done if `score` reaches its target, or if it has none."""
     if session.assignment_id is None:
         return
     Assignment.update(completed_at=moment).where(

@@ -16,8 +16,10 @@ from clozone.grading.schemas import (
 )
 from clozone.infra.progress import ProgressFeed
 from clozone.kit.errors import Conflict, NotFound
+from clozone.llm.budget import refuse_without_room
+from clozone.llm.errors import BudgetExhausted
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, on_database_thread
 from clozone.web.operation import Raw, operation
 from clozone.web.sse import MEDIA_TYPE, event_stream
 
@@ -29,7 +31,7 @@ blueprint = Blueprint("grading", __name__, url_prefix="/api")
     allow=Role.rep,
     body=TranscriptToGrade,
     returns={202: AcceptedJob, 200: Raw(MEDIA_TYPE)},
-    errors=(NotFound,),
+    errors=(NotFound, BudgetExhausted),
     limit="strict",
 )
 async def grade_transcript(actor: Actor, body: TranscriptToGrade) -> Any:
@@ -38,6 +40,7 @@ async def grade_transcript(actor: Actor, body: TranscriptToGrade) -> Any:
     Answers at once with a job to ask after. With `Accept: text/event-stream` it answers with the
     job's progress instead, and its result at the end; going away meanwhile loses nothing.
     """
+    await on_database_thread(refuse_without_room, actor.org_id)
     job_id = await offload(service.request_transcript_grade, actor, body)
     status_url = f"/api/jobs/{job_id}"
     if request.accept_mimetypes.best_match(["application/json", MEDIA_TYPE]) == MEDIA_TYPE:

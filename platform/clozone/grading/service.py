@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,12 +17,12 @@ from clozone.kit.errors import Conflict, Forbidden, NotFound, Postponed
 from clozone.llm.errors import BudgetExhausted, UnusableAnswer
 from clozone.llm.request import LlmRequest
 from clozone.models.operations import Job
+from clozone.models.training import TrainingSession
 from clozone.sessions.gradability import why_not_gradable
 from clozone.sessions.metrics import measure
 from clozone.sessions.rollup import changing
 from clozone.sessions.transcript import Turn, Utterance, clean
 from clozone.sessions.transcript_text import from_text
-from clozone.settings import Settings
 from clozone.training.rubric import Rubric
 from clozone.web.identity import Actor, Role
 
@@ -33,13 +32,13 @@ if TYPE_CHECKING:  # it brings the model's client, which the web process never u
 NO_RUBRIC = "no_rubric"
 RENDER_SCORECARD = "exports.render_scorecard"
 GRADE_TRANSCRIPT = "grading.grade_transcript"
+LOOK_FOR_BUDGET_SECONDS = 3_600.0
 
 
 class Reader:
     """Reads calls with the metered model, for a job."""
 
-    def __init__(self, settings: Settings, meter: "Meter") -> None:
-        self._settings = settings
+    def __init__(self, meter: "Meter") -> None:
         self._meter = meter
 
     def read(
@@ -47,7 +46,8 @@ class Reader:
     ) -> Reading:
         """The call, read and scored. To be called outside any unit of work.
 
-        Raises Retryable, Permanent or Postponed, as the ledger understands them.
+        Raises Retryable, Permanent or Postponed, as the ledger understands them, and
+        BudgetExhausted: what that means depends on whether somebody waits.
         """
         latest: list[LlmRequest] = []
 
@@ -65,13 +65,20 @@ class Reader:
             return Answer(answer.content, answer.model, answer.call_id)
 
         try:
-            return read_call(rubric, scenario, turns, ask, self._settings.llm_max_input_tokens)
+            return read_call(rubric, scenario, turns, ask, self._meter.max_input_tokens)
         except UnreadableEvidence as error:
             # Kept, it would be read again and again instead of asking the model anew.
             self._meter.forget(latest[0])
-            raise UnusableAnswer(f"the answer is no evidence: {error}") from error
-        except BudgetExhausted as error:
-            raise Postponed(error.detail, after=seconds_to_next_day(now())) from error
+            raise UnusableAnswer("not_evidence", str(error)) from error
+
+
+def waiting_for_budget(error: BudgetExhausted) -> Postponed:
+    """What a job does that nobody waits for: it waits itself, and looks again every hour.
+
+    An administrator may raise the cap before the window ends.
+    """
+    left = (error.resets_at - now()).total_seconds()
+    return Postponed(error.detail, after=min(max(left, 1.0), LOOK_FOR_BUDGET_SECONDS))
 
 
 def record_grade(session_id: UUID, reading: Reading) -> None:
@@ -83,9 +90,18 @@ def record_grade(session_id: UUID, reading: Reading) -> None:
         if session.status != "processing":
             return
         repository.insert_grade(session, reading)
-        repository.complete_assignment(session, reading.scored.score, now())
+        _note_target(session, reading.scored.score, blocked=bool(reading.scored.blockers))
         session.status = "completed"
         enqueue(RENDER_SCORECARD, {"session_id": str(session_id)}, subject_id=session_id)
+
+
+def _note_target(session: TrainingSession, final_score: int, *, blocked: bool) -> None:
+    """Complete the session's assignment if this score does it; what is completed stays so.
+
+    Without a target, being graded is enough. A broken rule spoils the score that a target asks for.
+    """
+    reached = -1 if blocked else final_score
+    repository.complete_assignment(session, reached, now())
 
 
 def cannot_grade(session_id: UUID, reason: str) -> None:
@@ -124,7 +140,10 @@ def _turns(body: TranscriptToGrade) -> list[Turn]:
 
 
 def grade_transcript(job: RunningJob, reader: Reader) -> dict[str, Any]:
-    """What came of a transcript that was to be graded: a grade, or the reason why there is none."""
+    """What came of a transcript that was to be graded: a grade, or the reason why there is none.
+
+    `status` is `completed`, `not_gradable` or, when a budget is used up, `refused`.
+    """
     turns = repository.turns_from(job.payload["turns"])
     metrics = measure(turns, None).to_json()
     reason = why_not_gradable(turns, None, None)
@@ -138,7 +157,11 @@ def grade_transcript(job: RunningJob, reader: Reader) -> dict[str, Any]:
     if job.org_id is None:
         raise ValueError("a transcript is graded for an organisation")
     rubric = Rubric.model_validate(job.payload["rubric"])
-    reading = reader.read(job, job.org_id, rubric, job.payload["scenario"], turns)
+    try:
+        reading = reader.read(job, job.org_id, rubric, job.payload["scenario"], turns)
+    except BudgetExhausted as error:
+        # Somebody waits for this: an answer now is worth more than a grade tomorrow.
+        return {"status": "refused", "code": error.code, "detail": error.detail, **error.fields}
     return {"status": "completed", "metrics": metrics, "grade": grade_json(reading)}
 
 
@@ -166,7 +189,7 @@ def review(actor: Actor, session_id: UUID, body: NewReview) -> Mapping[str, Any]
     if actor.user_id is None:
         raise Forbidden("A review needs a person: this API key stands for none.")
     overrides = "override_score" in body.model_fields_set
-    with changing(session_id):
+    with changing(session_id) as session:
         grade = repository.grade_of(session_id)
         if grade is None and body.override_score is not None:
             raise Conflict("This session has no grade to override. A comment alone is possible.")
@@ -176,6 +199,8 @@ def review(actor: Actor, session_id: UUID, body: NewReview) -> Mapping[str, Any]
         )
         if grade is not None and overrides:
             repository.set_override(grade, body.override_score, now())
+            final = grade.score if body.override_score is None else body.override_score
+            _note_target(session, final, blocked=bool(grade.blockers))
         audit.record(
             actor,
             "session.reviewed",
@@ -228,9 +253,3 @@ def _shown(job: Job, *, with_error: bool) -> Mapping[str, Any]:
     )
     shown = {name: getattr(job, name) for name in names}
     return shown | {"last_error": job.last_error if with_error else None}
-
-
-def seconds_to_next_day(moment: datetime) -> float:
-    """Seconds until the next day begins in UTC, when daily budgets start anew."""
-    tomorrow = datetime.combine(moment.date() + timedelta(days=1), time.min, UTC)
-    return (tomorrow - moment).total_seconds()

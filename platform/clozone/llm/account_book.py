@@ -2,6 +2,9 @@
 
 Its transactions run in the platform's scope, because an installation-wide budget belongs to no
 organisation; every statement therefore names the organisation it is for.
+
+What a budget has spent is the sum over its closed calls of `cost_microdollars`, or of
+`reserved_microdollars` where the cost is not known: what may have been billed counts at its most.
 """
 
 from datetime import datetime, timedelta
@@ -40,6 +43,14 @@ def cached_answer(request: LlmRequest, key: bytes) -> LlmAnswer | None:
     return LlmAnswer(entry.content, entry.model, call_id, cached=True)
 
 
+def is_kept(org_id: UUID, key: bytes) -> bool:
+    """Whether the organisation has an answer to this content."""
+    kept = LlmCacheEntry.select().where(
+        (LlmCacheEntry.org_id == org_id) & (LlmCacheEntry.cache_key == key)
+    )
+    return bool(kept.exists())
+
+
 def reserve(
     request: LlmRequest, key: bytes, model: str, price: Price | None, microdollars: int
 ) -> UUID | None:
@@ -49,7 +60,6 @@ def reserve(
     Raises BudgetExhausted.
     """
     call_id, moment = new_id(), now()
-    budgets = budget.reserve(request.org_id, microdollars, moment)
     added = (
         LlmCall.insert(
             _facts(request, key)
@@ -58,7 +68,6 @@ def reserve(
                 "model": model,
                 "price": price.to_json() if price else None,
                 "reserved_microdollars": microdollars,
-                "budget_ids": budgets,
                 "created_at": moment,
             }
         )
@@ -67,10 +76,13 @@ def reserve(
         .tuples()
         .execute()
     )
-    if list(added):
-        return call_id
-    budget.settle(budgets, moment, microdollars, 0)
-    return None
+    if not list(added):
+        return None
+    # After the row: whoever has to wait for an equal question needs no room in a budget.
+    budgets = budget.reserve(request.org_id, microdollars, moment)
+    if budgets:
+        LlmCall.update(budget_ids=budgets).where(LlmCall.id == call_id).execute()
+    return call_id
 
 
 def settle(call_id: UUID, answer: RawAnswer, price: Price | None) -> None:
@@ -78,20 +90,16 @@ def settle(call_id: UUID, answer: RawAnswer, price: Price | None) -> None:
 
     Also right for a call that was given up meanwhile: it was paid for all the same.
     """
-    call = _locked(call_id)
-    cost = price.of(answer.usage) if price else None
-    if call.state == "reserved":
-        budget.settle(call.budget_ids, call.created_at, call.reserved_microdollars, cost or 0)
-    else:
-        budget.settle(call.budget_ids, call.created_at, 0, cost or 0)
+    call, usage = _locked(call_id), answer.usage
+    _charge(call, price.of(usage) if price and usage else None)
     call.state = "failed" if answer.problem else "settled"
-    call.model = answer.model or call.model
     call.error = str(answer.problem) if answer.problem else None
-    call.prompt_tokens = answer.usage.prompt
-    call.cached_tokens = answer.usage.cached
-    call.completion_tokens = answer.usage.completion
-    call.reasoning_tokens = answer.usage.reasoning
-    call.cost_microdollars = cost
+    call.model = answer.model or call.model
+    if usage is not None:
+        call.prompt_tokens = usage.prompt
+        call.cached_tokens = usage.cached
+        call.completion_tokens = usage.completion
+        call.reasoning_tokens = usage.reasoning
     call.latency_ms = answer.latency_ms
     call.settled_at = now()
     call.save()
@@ -105,21 +113,16 @@ def settle(call_id: UUID, answer: RawAnswer, price: Price | None) -> None:
         ).on_conflict(action="ignore").execute()
 
 
-def fail(call_id: UUID, reason: str) -> None:
-    """Record that no answer came, and release the reservation."""
-    call = _locked(call_id)
-    if call.state != "reserved":
-        return
-    budget.settle(call.budget_ids, call.created_at, call.reserved_microdollars, 0)
-    call.state = "failed"
-    call.error = reason
-    call.cost_microdollars = 0
-    call.settled_at = now()
-    call.save()
+def fail(call_id: UUID, reason: str, *, perhaps_billed: bool) -> None:
+    """Record that no answer came; the cost is 0 if the provider refused, else unknown (null)."""
+    _close(_locked(call_id), reason, None if perhaps_billed else 0)
 
 
-def abandoned(request: LlmRequest, key: bytes, older_than: datetime) -> list[UUID]:
-    """Open calls of this content that nobody will settle: too old, or of this job's lost attempt."""
+def give_up_abandoned(request: LlmRequest, key: bytes, older_than: datetime) -> None:
+    """Close the open call of this content if nobody will settle it any more.
+
+    That is one from before `older_than`, or one of the same job: the job's try that made it is over.
+    """
     rows = database.execute_sql(
         """
         SELECT id FROM llm_calls WHERE org_id = %s AND cache_key = %s AND state = 'reserved'
@@ -127,7 +130,10 @@ def abandoned(request: LlmRequest, key: bytes, older_than: datetime) -> list[UUI
         """,
         (request.org_id, key, older_than, request.job_id),
     ).fetchall()
-    return [call_id for (call_id,) in rows]
+    for (call_id,) in rows:
+        call = _locked(call_id)
+        if call.state == "reserved":
+            _close(call, "abandoned: the process that asked is gone", None)
 
 
 def forget_answer(org_id: UUID, key: bytes) -> None:
@@ -138,8 +144,31 @@ def forget_answer(org_id: UUID, key: bytes) -> None:
 
 
 def longest_open(timeout_seconds: float) -> timedelta:
-    """After this a call that is still open was left behind by a process that died."""
-    return timedelta(seconds=timeout_seconds * 2 + 10)
+    """After this a call that is still open was left behind by a process that died.
+
+    An answer's chunks may take the timeout in all, and the last wait for one may begin just before.
+    """
+    return timedelta(seconds=timeout_seconds * 2 + 30)
+
+
+def _close(call: LlmCall, reason: str, cost: int | None) -> None:
+    _charge(call, cost)
+    call.state = "failed"
+    call.error = reason
+    call.settled_at = now()
+    call.save()
+
+
+def _charge(call: LlmCall, cost: int | None) -> None:
+    """Note the cost, and let it stand in the budgets in place of what the call counts for there."""
+    counts = call.reserved_microdollars if cost is None else cost
+    if call.state == "reserved":
+        held, counted = call.reserved_microdollars, 0
+    else:
+        known = call.cost_microdollars
+        held, counted = 0, call.reserved_microdollars if known is None else known
+    budget.move(call.budget_ids, call.created_at, reserved=-held, spent=counts - counted)
+    call.cost_microdollars = cost
 
 
 def _locked(call_id: UUID) -> LlmCall:

@@ -4,10 +4,13 @@ The SDK's own retries look at the status alone and repeat what can never succeed
 quota; so they are off, and every failure becomes one of `llm.errors`, which says what to do.
 """
 
+import json
+import math
 import time
 from collections.abc import Callable
 from typing import Any, cast
 
+import httpx2
 import openai
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
@@ -17,11 +20,17 @@ from clozone.llm.errors import ModelBusy, ModelRefused, UnusableAnswer
 from clozone.llm.request import LlmRequest, RawAnswer, Usage
 from clozone.settings import Settings
 
-# 429s that waiting does not mend, by the API's `code` or `type`.
+CONNECT_SECONDS = 5.0
+LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+
+# Refusals that waiting does not mend, by the API's `code` or `type`.
 _QUOTA = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated"}
 )
+_UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN = 401, 402, 403
 _TOO_EARLY, _TOO_MANY = 408, 429
+# The request never left: nobody can have been billed for it.
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 OnDelta = Callable[[str], None]
 
@@ -32,10 +41,11 @@ class ModelClient:
     def __init__(self, settings: Settings) -> None:
         key = settings.openai_api_key
         self._settings = settings
+        seconds = settings.llm_timeout_seconds
         self._client = openai.OpenAI(
             api_key=key.get_secret_value() if key else "none",
             base_url=settings.openai_base_url,
-            timeout=settings.llm_timeout_seconds,
+            timeout=openai.Timeout(seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
             max_retries=0,
         )
 
@@ -47,7 +57,7 @@ class ModelClient:
         """
         began = time.monotonic()
         try:
-            answer = _Answer()
+            answer = _StreamedAnswer()
             # Always streamed: it is the one way that serves both a job and a person who waits.
             stream = self._client.chat.completions.create(
                 model=self._settings.llm_model,
@@ -62,6 +72,9 @@ class ModelClient:
                     delta = answer.take(chunk)
                     if delta and on_delta is not None:
                         on_delta(delta)
+                    # The client's own timeout starts anew with every chunk.
+                    if time.monotonic() - began > self._settings.llm_timeout_seconds:
+                        raise ModelBusy("timeout", "the answer took too long", perhaps_billed=True)
         except openai.APIError as error:
             raise _explained(error) from error
         return answer.finished((time.monotonic() - began) * 1000)
@@ -71,12 +84,12 @@ class ModelClient:
         self._client.close()
 
 
-class _Answer:
-    """An answer being put together from its chunks."""
+class _StreamedAnswer:
+    """An answer put together from its chunks, and what is wrong with it."""
 
     def __init__(self) -> None:
         self._content: list[str] = []
-        self._refusal: list[str] = []
+        self._refused = False
         self._finish_reason: str | None = None
         self._model = ""
         self._usage: CompletionUsage | None = None
@@ -89,32 +102,37 @@ class _Answer:
             return None
         choice = chunk.choices[0]
         self._finish_reason = choice.finish_reason or self._finish_reason
-        if choice.delta.refusal:
-            self._refusal.append(choice.delta.refusal)
+        self._refused = self._refused or bool(choice.delta.refusal)
         if choice.delta.content:
             self._content.append(choice.delta.content)
         return choice.delta.content
 
     def finished(self, latency_ms: float) -> RawAnswer:
-        """The whole answer, with what is wrong with it: also a useless one has to be accounted for."""
+        """The whole answer: also a useless one has to be accounted for."""
         content = "".join(self._content)
-        refusal = "".join(self._refusal)
-        if refusal:
-            problem: Exception | None = ModelRefused(f"the model declined: {refusal[:200]}")
-        elif self._finish_reason == "length":
-            problem = UnusableAnswer("the answer was cut off at the token limit")
-        elif self._finish_reason == "content_filter":
-            problem = ModelRefused("the provider's content filter withheld the answer")
-        elif self._finish_reason is None:
-            problem = UnusableAnswer("the stream ended before the answer did")
-        else:
-            problem = None
-        return RawAnswer(content, self._model, _usage(self._usage), latency_ms, problem)
+        return RawAnswer(
+            content, self._model, _usage(self._usage), latency_ms, self._problem(content)
+        )
+
+    def _problem(self, content: str) -> ModelRefused | UnusableAnswer | None:
+        if self._refused:
+            return ModelRefused("refusal", "the model declined to answer")
+        if self._finish_reason == "content_filter":
+            return ModelRefused("refusal", "the provider's content filter withheld the answer")
+        if self._finish_reason == "length":
+            return UnusableAnswer("truncated", "the answer was cut off at the token limit")
+        if self._finish_reason is None:
+            return UnusableAnswer("interrupted", "the stream ended before the answer did")
+        try:
+            json.loads(content)
+        except (ValueError, RecursionError):
+            return UnusableAnswer("invalid_json", "the answer is not JSON")
+        return None
 
 
-def _usage(usage: CompletionUsage | None) -> Usage:
+def _usage(usage: CompletionUsage | None) -> Usage | None:
     if usage is None:
-        return Usage(0, 0, 0, 0)
+        return None
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return Usage(
         prompt=usage.prompt_tokens,
@@ -125,18 +143,25 @@ def _usage(usage: CompletionUsage | None) -> Usage:
 
 
 def _explained(error: openai.APIError) -> Exception:
-    if isinstance(error, openai.APITimeoutError):
-        return ModelBusy("the model did not answer in time")
     if isinstance(error, openai.APIConnectionError):
-        return ModelBusy("the model could not be reached")
+        timed_out = isinstance(error, openai.APITimeoutError)
+        return ModelBusy(
+            "timeout" if timed_out else "unreachable",
+            "the model did not answer in time" if timed_out else "the model could not be reached",
+            perhaps_billed=not isinstance(error.__cause__, _NOT_SENT),
+        )
     status = error.status_code if isinstance(error, openai.APIStatusError) else None
-    names = {str(getattr(error, "code", "")), str(getattr(error, "type", ""))}
-    words = f"the model's API answered {status}: {error.message[:300]}"
-    if names & _QUOTA:
-        return ModelRefused(f"the quota is used up: {words}")
-    if status is None or status >= 500 or status in (_TOO_EARLY, _TOO_MANY):
-        return ModelBusy(words, after=_retry_after(error))
-    return ModelRefused(words)
+    names = {str(name) for name in (error.code, error.type) if name}
+    words = f"the model's API answered {status or 'in mid-stream'} ({', '.join(sorted(names))})"
+    if names & _QUOTA or status == _PAYMENT_REQUIRED:
+        return ModelRefused("quota", words)
+    if status is None:
+        return ModelBusy("server_error", words, perhaps_billed=True)
+    if status >= 500 or status in (_TOO_EARLY, _TOO_MANY):
+        code = "rate_limit" if status == _TOO_MANY else "server_error"
+        return ModelBusy(code, words, after=_retry_after(error))
+    code = "auth" if status in (_UNAUTHORIZED, _FORBIDDEN) else "bad_request"
+    return ModelRefused(code, words)
 
 
 def _retry_after(error: openai.APIError) -> float | None:
@@ -146,7 +171,9 @@ def _retry_after(error: openai.APIError) -> float | None:
         return None
     for header, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return float(response.headers[header]) / divisor
+            seconds = float(response.headers[header]) / divisor
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
     return None

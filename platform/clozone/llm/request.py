@@ -9,9 +9,6 @@ from uuid import UUID
 
 from clozone.settings import Settings
 
-# Above what tokenisers make of any script: a reservation must not be less than the bill.
-BYTES_PER_TOKEN_AT_MOST = 2
-
 
 @dataclass(frozen=True, slots=True)
 class LlmRequest:
@@ -36,9 +33,13 @@ class LlmRequest:
         return hashlib.sha256(canonical.encode()).digest()
 
     def most_prompt_tokens(self) -> int:
-        """An upper bound of the tokens of the question."""
+        """An upper bound of the tokens of the question: a reservation must not be below the bill.
+
+        Byte-level tokenisers never make more tokens than there are bytes; the braces and names of
+        the JSON outweigh what a provider adds to each message.
+        """
         asked = json.dumps([*self.messages, self.response_format], ensure_ascii=False)
-        return len(asked.encode()) // BYTES_PER_TOKEN_AT_MOST + 1
+        return len(asked.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ class Usage:
 class RawAnswer:
     """What the provider answered, and the model that it says it used.
 
-    `problem` is why the answer cannot be used, though it was paid for.
+    `usage` is None if the provider did not tell. `problem` is why the answer cannot be used, though
+    it was paid for.
     """
 
     content: str
     model: str
-    usage: Usage
+    usage: Usage | None
     latency_ms: float
     problem: Exception | None = None
 
