@@ -16,12 +16,14 @@ help:  ## List the commands
 .venv/uv: requirements/uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Clozone needs Python 3.11 or newer; try: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
+	@date +%s > .venv/setup-began
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
 .venv/run: .venv/uv requirements/run.txt pyproject.toml
 	$(call install,requirements/run.txt)
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@[ -e .venv/setup-seconds ] || expr `date +%s` - `cat .venv/setup-began` > .venv/setup-seconds
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.txt

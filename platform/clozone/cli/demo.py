@@ -22,6 +22,8 @@ from clozone.demo.run import DemoRun
 from clozone.settings import load_settings
 
 LONGEST_SECONDS = 120.0
+# Read by `clozone status`.
+MEDIAN_FILE = "median-seconds"
 WIDTH_WITHOUT_TERMINAL = 120
 
 
@@ -43,15 +45,18 @@ def demo(wanted: int | None, machine: bool) -> None:
         ):
             run.play(LONGEST_SECONDS)
             analytics = run.analytics()
+            median = run.median_seconds()
     except (PlatformError, httpx2.TransportError) as error:
         raise click.ClickException(f"The demo stopped: {error}") from error
+    if median is not None:
+        (folder / MEDIAN_FILE).write_text(f"{median:.3f}\n")
     if machine:
-        results = as_json(run.progress, analytics, run.median_seconds())
+        results = as_json(run.progress, analytics, median)
         click.echo(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     else:
         console.print(results_table(run.progress), scorecards_table(run.progress))
         console.print(analytics_table(analytics))
-        _print_closing_words(console, run)
+        _print_closing_words(console, run, median)
     if any(entry.surprises() for entry in run.progress):
         sys.exit(1)
 
@@ -81,10 +86,9 @@ def _console(*, stderr: bool) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=WIDTH_WITHOUT_TERMINAL)
 
 
-def _print_closing_words(console: Console, run: DemoRun) -> None:
+def _print_closing_words(console: Console, run: DemoRun, median: float | None) -> None:
     for entry in run.progress:
         for surprise in entry.surprises():
             console.print(f"✗ {entry.call.key}: {surprise}", style="red", highlight=False)
-    seconds = run.median_seconds()
-    if seconds is not None:
-        console.print(f"Median from webhook to scorecard: {seconds:.2f} s", highlight=False)
+    if median is not None:
+        console.print(f"Median from webhook to scorecard: {median:.2f} s", highlight=False)

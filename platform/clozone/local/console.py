@@ -75,9 +75,16 @@ class Console:
                 self.say(status.error)
             return
         colour = {"ready": _GREEN, "starting": _YELLOW, "stopping": _YELLOW}.get(status.phase, _RED)
-        took = f", started in {status.start_seconds:.1f} s" if status.start_seconds else ""
-        self.say(f"Clozone is {paint(status.phase, colour)} at {status.url}{took}")
-        self.say(f"Home: {status.home}\n")
+        self.say(f"Clozone is {paint(status.phase, colour)} at {status.url}")
+        self.say(f"Home: {status.home}")
+        for what, seconds in (
+            ("Set up", status.setup_seconds),
+            ("Started", status.start_seconds),
+            ("Demo: webhook to scorecard (median)", status.demo_median_seconds),
+        ):
+            if seconds is not None:
+                self.say(f"{what} in {seconds:.1f} s")
+        self.say("")
         head = ("PROCESS", "STATE", "PID", "PORT", "UPTIME", "RESTARTS", "PSS MB", "RSS MB")
         rows = [_row(process) for process in status.processes]
         megabytes = (

@@ -1,7 +1,9 @@
 """What `clozone status` shows: the state file, checked against the processes that are there."""
 
+import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from clozone.kit.clock import now
@@ -11,6 +13,9 @@ from clozone.local.memory import Memory, memory_of
 from clozone.local.state import BundleState, ProcessRecord, read_state
 
 SUPERVISOR = "supervisor"
+# Written by `make` beside the packages it installed, and by `clozone demo` beside its scorecards.
+SETUP_SECONDS = "setup-seconds"
+DEMO_MEDIAN_SECONDS = "demo/median-seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,10 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class BundleStatus:
-    """The bundle. `phase` is `ready`, `starting`, `stopping`, `stopped`, `failed`, or `killed` when
+    """The bundle. How long its parts took is in seconds, None where that was not measured: setting up
+    the virtual environment, starting, and from a demo call's webhook to its scorecard (median).
+
+    `phase` is `ready`, `starting`, `stopping`, `stopped`, `failed`, or `killed` when
     the supervisor died without a word."""
 
     phase: str
@@ -37,6 +45,8 @@ class BundleStatus:
     home: str
     started_at: str
     start_seconds: float | None
+    setup_seconds: float | None
+    demo_median_seconds: float | None
     step: str
     error: str
     total_pss_bytes: int
@@ -64,12 +74,21 @@ def read_status(home: Home) -> BundleStatus | None:
         home=str(home.root),
         started_at=state.started_at,
         start_seconds=state.start_seconds,
+        setup_seconds=_number(Path(sys.prefix) / SETUP_SECONDS),
+        demo_median_seconds=_number(home.root / DEMO_MEDIAN_SECONDS),
         step=state.step,
         error=state.error,
         total_pss_bytes=total.pss,
         total_rss_bytes=total.rss,
         processes=processes,
     )
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _phase(state: BundleState) -> str:
