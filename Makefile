@@ -14,20 +14,23 @@ help:  ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/uv: requirements/uv.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Clozone needs Python 3.11 or newer; try: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit("Clozone needs Python 3.11 or newer; try: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up .venv/ (once)"
+	@$(PYTHON) -m venv .venv
 	@date +%s > .venv/setup-began
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
 .venv/run: .venv/uv requirements/run.txt pyproject.toml
-	$(call install,requirements/run.txt)
-	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@[ -e .venv/setup-seconds ] || expr `date +%s` - `cat .venv/setup-began` > .venv/setup-seconds
+	@echo "Installing the servers and packages"
+	@$(call install,requirements/run.txt)
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@[ -e .venv/setup-seconds ] || echo $$(( $$(date +%s) - $$(cat .venv/setup-began) )) > .venv/setup-seconds
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.txt
-	$(call install,requirements/dev.txt)
+	@echo "Installing what tests and checks need"
+	@$(call install,requirements/dev.txt)
 	@touch $@
 
 run: .venv/run  ## Bring the whole platform up, until Ctrl-C
