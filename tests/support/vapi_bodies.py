@@ -69,3 +69,10 @@ def _definition(name):
 
 
 vapi_bodies = instances(SCHEMA)
+# Of the two types that the platform uses.
+used_bodies = st.fixed_dictionaries(
+    {
+        "message": _definition("ServerMessageEndOfCallReport")
+        | _definition("ServerMessageStatusUpdate")
+    }
+)
