@@ -64,13 +64,14 @@ def test_each_change_is_told_until_the_scorecard_is_there_or_is_not(rep, practic
         assert next(told)["status"] == "processing"
         job_id = render(practice, session_id)
         practice.grade(session_id, 82)
-        graded = next(told)
+        # The waiting step may be told in an event of its own before the grade.
+        graded = next(event for event in told if event["status"] != "processing")
         assert (graded["status"], graded["score"], graded["passed"]) == ("completed", 82, True)
         assert [step["kind"] for step in graded["steps"]] == ["exports.render_scorecard"]
         assert (graded["scorecard"], graded["finished"]) == (None, False)
         settle(practice, session_id, job_id, outcome)
-        last = next(told)
-        assert (last["scorecard"], last["finished"]) == (outcome, True)
+        last = next(event for event in told if event["finished"])
+        assert last["scorecard"] == outcome
         assert list(told) == []
 
 
