@@ -34,14 +34,19 @@ def grade_session(job: RunningJob) -> None:
         service.record_grade(call.session_id, reading)
 
 
-def _tell(job: RunningJob, _reason: str) -> None:
+def _end(job: RunningJob, _reason: str) -> None:
+    repository.forget_transcript(job.id)
     after_commit(lambda: publish(job.id))
 
 
-@job(service.GRADE_TRANSCRIPT, after_death=_tell)
+@job(service.GRADE_TRANSCRIPT, after_death=_end)
 def grade_transcript(job: RunningJob) -> None:
-    """Grade a transcript that somebody sent in, and keep the result with the job."""
+    """Grade a transcript that somebody sent in, and keep the result with the job.
+
+    The transcript itself is gone from the ledger when the job ends, well or not.
+    """
     result = service.grade_transcript(job, service.Reader(meter()))
     with job.completing():
         job.result = result
+        repository.forget_transcript(job.id)
         after_commit(lambda: publish(job.id))

@@ -138,6 +138,11 @@ def visible_job(job_id: UUID, only_user: UUID | None) -> Job | None:
     return job if owned else None
 
 
+def forget_transcript(job_id: UUID) -> None:
+    """Take what was said out of the job of a transcript that was sent in."""
+    database.execute_sql("UPDATE jobs SET payload = payload - 'turns' WHERE id = %s", (job_id,))
+
+
 def turns_from(fragments: Sequence[dict[str, Any]]) -> tuple[Turn, ...]:
     """Turns as they are kept in JSON."""
     return tuple(Turn(**fragment) for fragment in fragments)

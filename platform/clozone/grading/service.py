@@ -13,7 +13,7 @@ from clozone.grading.schemas import NewReview, TranscriptToGrade
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import RunningJob
 from clozone.kit.clock import now
-from clozone.kit.errors import Conflict, Forbidden, NotFound, Postponed
+from clozone.kit.errors import Conflict, Forbidden, NotFound, Permanent, Postponed
 from clozone.llm.errors import BudgetExhausted, UnusableAnswer
 from clozone.llm.request import LlmRequest
 from clozone.models.operations import Job
@@ -144,6 +144,8 @@ def grade_transcript(job: RunningJob, reader: Reader) -> dict[str, Any]:
 
     `status` is `completed`, `not_gradable` or, when a budget is used up, `refused`.
     """
+    if "turns" not in job.payload:
+        raise Permanent("the transcript is not kept once its job has ended: send it again")
     turns = repository.turns_from(job.payload["turns"])
     metrics = measure(turns, None).to_json()
     reason = why_not_gradable(turns, None, None)
