@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from graded_practice import GradedPractice
 from tests.conftest import settings_from
-from tests.support.model import OfflineModel, offline_model
+from tests.support.model import PRICED, OfflineModel, offline_model
 from tests.support.people import SignIn, Team, signing_in
 from tests.support.processes import PlatformProcess, await_http, free_port
 
@@ -43,7 +43,7 @@ def own_environment(environment: dict[str, str], running_model: OfflineModel) ->
     return environment | {
         "OPENAI_BASE_URL": running_model.base_url,
         "OPENAI_API_KEY": "any",
-        "LLM_MODEL": "clozone-offline-1",
+        "LLM_MODEL": PRICED,
         "LLM_TIMEOUT_SECONDS": "5",
         "LLM_MAX_INPUT_TOKENS": str(WINDOW_TOKENS),
         "JOB_RETRY_BASE_SECONDS": "0.05",

@@ -47,6 +47,7 @@ def test_what_a_grade_was_made_from_is_frozen_into_it(
     assert quote["text"] in BUDGET
     (paid,) = practice.model_calls()
     assert (paid.id, paid.session_id, paid.state) == (grade.llm_call_id, session_id, "settled")
+    assert paid.cost_microdollars > 0
     (scorecard,) = practice.jobs(session_id, "exports.render_scorecard")
     assert practice.ended(scorecard.id).state == "succeeded"
 
