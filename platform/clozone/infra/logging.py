@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROTATION = "50 MB"
 RETENTION = 10  # rotated files
 # Their INFO lines repeat what ours say; their DEBUG lines hold request bodies, that is transcripts.
-_QUIET = ("httpx2", "httpcore2", "httpx", "httpcore", "openai", "urllib3", "hypercorn.access")
+_QUIET = ("httpx2", "httpcore2", "openai", "urllib3", "hypercorn.access", "huey")
 
 
 def configure_logging(settings: Settings, process_name: str) -> None:

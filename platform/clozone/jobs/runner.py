@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,6 +98,7 @@ class Runner:
             request_id.reset(token)
 
     def _perform(self, job: Running) -> None:
+        began = time.monotonic()
         try:
             self._handle(job)
         except LeaseLost:
@@ -108,7 +110,8 @@ class Runner:
         except Exception as error:
             self._record_failure(job, error)
         else:
-            logger.info("job succeeded")
+            took = round((time.monotonic() - began) * 1000, 1)
+            logger.bind(ms=took).info("job succeeded")
 
     def _handle(self, job: Running) -> None:
         handler = handler_of(job.kind)
