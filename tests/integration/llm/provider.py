@@ -2,8 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,11 +24,21 @@ def chunk(content: str | None = None, finish: str | None = None, **fields: Any) 
     }
 
 
+def _encoded(event: Any, *, streamed: bool) -> bytes:
+    if isinstance(event, str):
+        return event.encode()
+    body = json.dumps(event)
+    return (f"data: {body}\n\n" if streamed else body).encode()
+
+
 @contextmanager
 def provider(
-    *events: Any, status: int = 200, headers: dict[str, str] | None = None
+    *events: Any, status: int = 200, headers: dict[str, str] | None = None, pause: float = 0.0
 ) -> Iterator[str]:
-    """The base URL of a server that answers every question with these events, and hangs up."""
+    """The base URL of a server that answers every question with these events, and hangs up.
+
+    An event that is a text goes out as it is. `pause`: seconds before each.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -37,9 +48,10 @@ def provider(
             for name, value in ({"content-type": kind} | (headers or {})).items():
                 self.send_header(name, value)
             self.end_headers()
-            for event in events:
-                body = json.dumps(event)
-                self.wfile.write((f"data: {body}\n\n" if status == 200 else body).encode())
+            with suppress(ConnectionError):
+                for event in events:
+                    time.sleep(pause)
+                    self.wfile.write(_encoded(event, streamed=status == 200))
 
         def log_message(self, *_arguments: Any) -> None:
             pass

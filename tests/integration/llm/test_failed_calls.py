@@ -95,6 +95,27 @@ def test_an_answer_that_drips_on_for_ever_is_cut_off(make_meter, model, account)
     assert account.call().cost_microdollars is None
 
 
+def test_a_provider_that_only_keeps_the_line_open_is_cut_off(make_meter, account):
+    # Comments between events are no pieces of an answer, and each starts the SDK's timeout anew.
+    with (
+        provider(*[": still at work\n\n"] * 40, pause=0.1) as url,
+        pytest.raises(ModelBusy) as failure,
+    ):
+        make_meter(openai_base_url=url, llm_timeout_seconds=0.5).complete(account.question())
+    assert failure.value.code == "timeout"
+    assert account.call().cost_microdollars is None
+
+
+def test_a_stream_that_turns_to_rubbish_may_succeed_another_time(make_meter, account):
+    with (
+        provider(chunk('{"word'), "data: {<html>\n\n") as url,
+        pytest.raises(Retryable) as failure,
+    ):
+        make_meter(openai_base_url=url).complete(account.question())
+    assert failure.value.code == "interrupted"
+    assert account.call().cost_microdollars is None
+
+
 def test_what_never_left_costs_nothing(make_meter, account):
     budget = account.budget(10**9)
     with pytest.raises(ModelBusy) as failure:

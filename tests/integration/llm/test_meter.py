@@ -1,12 +1,14 @@
 """One question, one payment: the account book, the kept answers, and what a dead process leaves."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
 from account import Account, at_once, die_while_asking
 from tests.support.model import UNPRICED
 
-from clozone.infra.postgres import Scope, unit_of_work
+from clozone.infra.postgres import Scope, dedicated_connection, unit_of_work
 from clozone.kit.clock import now
 from clozone.kit.errors import Postponed
 from clozone.kit.ids import new_id
@@ -186,3 +188,33 @@ def test_a_kept_answer_that_is_useless_can_be_forgotten(meter, model, account):
     meter.forget(account.question())
     assert not meter.complete(account.question()).cached
     assert model.answered() == 2
+
+
+def cut_off_the_first_that_waits(holder):
+    """Break the first connection that waits for a lock, and let go of the lock."""
+    with dedicated_connection() as connection:
+        while not connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchall():
+            time.sleep(0.01)
+    holder.rollback()
+
+
+def test_a_paid_answer_is_settled_though_the_database_was_away(meter, account):
+    with dedicated_connection() as holder, ThreadPoolExecutor(1) as elsewhere:
+        holder.autocommit = False
+        holder.execute("SET ROLE clozone_platform")
+
+        def lock(_piece):
+            if not cuts:
+                holder.execute(
+                    "SELECT FROM llm_calls WHERE id = %s FOR UPDATE", [account.call().id]
+                )
+                cuts.append(elsewhere.submit(cut_off_the_first_that_waits, holder))
+
+        cuts = []
+        answer = meter.complete(account.question(), lock)
+        cuts[0].result()
+    assert answer.content
+    assert account.call().state == "settled"
