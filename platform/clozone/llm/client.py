@@ -16,6 +16,7 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.shared_params import ResponseFormatJSONSchema
 
+from clozone.llm.deadline import ending_after
 from clozone.llm.errors import ModelBusy, ModelRefused, UnusableAnswer
 from clozone.llm.request import LlmRequest, RawAnswer, Usage
 from clozone.settings import Settings
@@ -47,6 +48,7 @@ class ModelClient:
             base_url=settings.openai_base_url,
             timeout=openai.Timeout(seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
             max_retries=0,
+            http_client=openai.DefaultHttpxClient(event_hooks=ending_after(seconds)),
         )
 
     def ask(self, request: LlmRequest, on_delta: OnDelta | None = None) -> RawAnswer:
@@ -72,11 +74,12 @@ class ModelClient:
                     delta = answer.take(chunk)
                     if delta and on_delta is not None:
                         on_delta(delta)
-                    # The client's own timeout starts anew with every chunk.
-                    if time.monotonic() - began > self._settings.llm_timeout_seconds:
-                        raise ModelBusy("timeout", "the answer took too long", perhaps_billed=True)
         except openai.APIError as error:
             raise _explained(error) from error
+        except ValueError as error:
+            # What the SDK's reader raises about a piece that is no JSON.
+            sentence = "the stream cannot be read"
+            raise ModelBusy("interrupted", sentence, perhaps_billed=True) from error
         return answer.finished((time.monotonic() - began) * 1000)
 
     def close(self) -> None:
