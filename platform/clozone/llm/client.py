@@ -134,15 +134,21 @@ class _StreamedAnswer:
 
 
 def _usage(usage: CompletionUsage | None) -> Usage | None:
-    if usage is None:
+    # The SDK checks nothing, and not every compatible server tells figures that can be right.
+    if usage is None or not (_is_count(usage.prompt_tokens) and _is_count(usage.completion_tokens)):
         return None
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = (prompt.cached_tokens or 0) if prompt else 0
     return Usage(
         prompt=usage.prompt_tokens,
-        cached=(prompt.cached_tokens or 0) if prompt else 0,
+        cached=min(max(cached, 0), usage.prompt_tokens),
         completion=usage.completion_tokens,
         reasoning=(completion.reasoning_tokens or 0) if completion else 0,
     )
+
+
+def _is_count(figure: object) -> bool:
+    return isinstance(figure, int) and figure >= 0
 
 
 def _explained(error: openai.APIError) -> Exception:

@@ -153,6 +153,25 @@ def test_a_provider_that_tells_no_usage_counts_at_the_most(make_meter, account):
     assert account.window(budget) == (0, call.reserved_microdollars)
 
 
+@pytest.mark.parametrize("figures", [{"prompt_tokens": None}, {"completion_tokens": -7}])
+def test_figures_that_make_no_sense_are_none(make_meter, account, figures):
+    budget = account.budget(10**9)
+    with provider(chunk('{"word": ""}', "stop", usage=USAGE | figures)) as url:
+        make_meter(openai_base_url=url).complete(account.question())
+    call = account.call()
+    assert (call.state, call.prompt_tokens, call.cost_microdollars) == ("settled", None, None)
+    assert account.window(budget) == (0, call.reserved_microdollars)
+
+
+def test_no_more_tokens_are_cached_than_there_are(make_meter, account):
+    usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 90_000}}
+    with provider(chunk('{"word": ""}', "stop", usage=usage)) as url:
+        make_meter(openai_base_url=url).complete(account.question())
+    call = account.call()
+    assert (call.prompt_tokens, call.cached_tokens) == (1000, 1000)
+    assert call.cost_microdollars == 10 + 50
+
+
 def test_cached_tokens_are_cheaper_and_reasoning_is_part_of_the_completion(make_meter, account):
     details = {
         "prompt_tokens_details": {"cached_tokens": 600},
