@@ -1,4 +1,4 @@
-"""Whatever Vapi may send is stored exactly once and processed without a failure."""
+"""The variants of Vapi's messages that are met in the field, and the demonstration's calls."""
 
 import copy
 import json
@@ -7,115 +7,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from delivery_checks import finish, store_twice
 from inbox_probe import CLEAN, GRADE, Inbox
 from tests.support.practice import Practice
 from tests.support.vapi import STARTED_AT, TALK, Call, Json, encoded, metadata_of, spoken
-from tests.support.vapi_bodies import used_bodies, vapi_bodies
 
-from clozone.infra.postgres import Scope, unit_of_work
+from clozone.demo.content import DemoCall, demo_calls
+from clozone.demo.vapi_messages import deliveries
+from clozone.kit.clock import now
 from clozone.kit.ids import new_id
-from clozone.models.operations import WebhookEvent
-from clozone.webhooks.dedupe import delivery_key
-from clozone.webhooks.envelope import read_envelope
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "vapi_end_of_call_report.example.json"
 SPOKEN_TEXT = "".join(f"{'AI' if role == 'bot' else 'User'}: {text}\n" for role, text in TALK)
-
-
-def many(examples: int) -> settings:
-    """Settings of a test whose examples become rows."""
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        # A failure is found in the rows it leaves: looking for a smaller one only adds rows.
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def key_of(body: bytes) -> bytes:
-    envelope = read_envelope(body)
-    return bytes.fromhex(delivery_key(envelope.message_type, envelope.call_id, envelope.message))
-
-
-def store_twice(inbox: Inbox, body: bytes) -> UUID:
-    """Deliver twice: one row more, or none if an equal message was delivered before."""
-    answers = [inbox.post(body) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
-    assert answers[1].json() == {"id": answers[0].json()["id"], "duplicate": True}
-    with unit_of_work(Scope.platform()):
-        (event,) = WebhookEvent.select().where(WebhookEvent.dedupe_key == key_of(body))
-    assert str(event.id) == answers[0].json()["id"]
-    assert event.deliveries % 2 == 0
-    return UUID(str(event.id))
-
-
-def finish(inbox: Inbox, event_id: UUID) -> WebhookEvent:
-    """Process a delivery and what follows from it; each job has to succeed."""
-    event = inbox.process(event_id)
-    assert event.state in {"processed", "ignored", "dead"}
-    assert (event.reason is None) == (event.state == "processed")
-    assert (event.session_id is None) == (event.org_id is None)
-    if event.session_id is not None:
-        inbox.clean(event.session_id)
-    return event
-
-
-def with_metadata(body: Json, metadata: Any) -> Json:
-    """The body with our ids in its call, or whatever else somebody put there."""
-    call = body["message"].get("call")
-    call = call if isinstance(call, dict) else {}
-    return {"message": {**body["message"], "call": {**call, "metadata": metadata}}}
-
-
-def test_every_body_of_the_schema(inbox: Inbox, stranger: Practice):
-    stored: set[UUID] = set()
-    before = inbox.count()
-
-    @many(400)
-    @given(vapi_bodies)
-    def deliver(body: Json) -> None:
-        stored.add(store_twice(inbox, encoded(body)))
-
-    deliver()
-    assert inbox.count() - before == len(stored) >= 300
-    for event_id in stored:
-        finish(inbox, event_id)
-    assert inbox.sessions(stranger.org_id) == []
-
-
-def test_every_report_and_status_of_the_schema_about_our_sessions(
-    inbox: Inbox, practice: Practice, stranger: Practice
-):
-    """With true claims, with none, with those of others, and with what was already deleted."""
-    stored: set[UUID] = set()
-    states: set[str] = set()
-
-    @many(250)
-    @given(used_bodies, st.sampled_from(["ours", "call", "new", "forged", "unknown", "junk"]))
-    def deliver(body: Json, whose: str) -> None:
-        call = Call()
-        metadata = {
-            "ours": lambda: metadata_of(practice, practice.session()),
-            "call": lambda: {"session_id": str(practice.session(vapi_call_id=call.id))},
-            "new": lambda: metadata_of(practice),
-            "forged": lambda: metadata_of(stranger, practice.session()),
-            "unknown": lambda: {"user_id": str(new_id())},
-            "junk": lambda: ["session_id"],
-        }[whose]()
-        body = with_metadata(body, metadata)
-        body["message"]["call"]["id"] = call.id
-        event = finish(inbox, store_twice(inbox, encoded(body)))
-        stored.add(event.id)
-        states.add(event.state)
-
-    deliver()
-    assert len(stored) >= 200
-    assert states == {"processed", "ignored", "dead"}
-    assert inbox.sessions(stranger.org_id) == []
-    assert practice.rollup() == practice.recount()
 
 
 def variant(change: Any) -> Json:
@@ -300,3 +203,20 @@ def test_every_status(inbox: Inbox, practice: Practice, status: str):
     assert event.state == "processed"
     on_call = status in ("in-progress", "forwarding")
     assert inbox.session(session_id).status == ("in_progress" if on_call else "pending")
+
+
+@pytest.mark.parametrize("call", demo_calls(), ids=lambda call: call.key)
+def test_the_calls_of_the_demonstration(inbox: Inbox, practice: Practice, call: DemoCall):
+    session_id = practice.session()
+    ids = metadata_of(practice, session_id)
+    for body in deliveries(call, **ids, assignment_id=None, started_at=now()):
+        inbox.receive(body)
+    inbox.clean(session_id)
+    session = inbox.session(session_id)
+    if call.expected.status == "completed":
+        assert (session.status, session.not_gradable_reason) == ("processing", None)
+    else:
+        assert session.status == "not_gradable"
+        assert session.not_gradable_reason == call.expected.reason
+    assert len(inbox.jobs_on(session_id, GRADE)) == (call.expected.status == "completed")
+    assert inbox.sessions(practice.org_id) == [session]
