@@ -3,28 +3,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import httpx2
 import pytest
-from tests.support.people import SignIn, Team, signing_in
 from tests.support.processes import PlatformProcess, await_http, free_port
 
-from clozone.settings import Settings
-
 WebProcess = Callable[..., httpx2.Client]
-
-
-@pytest.fixture
-def team(platform_db: None) -> Team:
-    return Team()
-
-
-@pytest.fixture
-def other_team(platform_db: None) -> Team:
-    return Team()
-
-
-@pytest.fixture
-def sign_in(web: str, settings: Settings) -> Iterator[SignIn]:
-    with signing_in(web, settings) as sign_in:
-        yield sign_in
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from clozone.training.schemas import (
     NewAssignment,
 )
 from clozone.training.service import assignments
-from clozone.training.service.assignments import NamedAssignment
 from clozone.web.identity import Actor, Role
 from clozone.web.offload import offload
 from clozone.web.operation import operation
@@ -23,7 +22,7 @@ blueprint = Blueprint("assignments", __name__, url_prefix="/api/assignments")
 
 @blueprint.get("")
 @operation(allow=Role.rep, query=AssignmentFilter, returns={200: Page[AssignmentAnswer]})
-async def list_assignments(actor: Actor, query: AssignmentFilter) -> Page[NamedAssignment]:
+async def list_assignments(actor: Actor, query: AssignmentFilter) -> Page[AssignmentAnswer]:
     """List assignments, newest first: a rep's own, a manager's whole organisation."""
     return await offload(assignments.list_page, actor, query)
 
@@ -35,14 +34,14 @@ async def list_assignments(actor: Actor, query: AssignmentFilter) -> Page[NamedA
     returns={201: AssignmentAnswer},
     errors=(Conflict, NotFound),
 )
-async def create_assignment(actor: Actor, body: NewAssignment) -> NamedAssignment:
+async def create_assignment(actor: Actor, body: NewAssignment) -> AssignmentAnswer:
     """Ask a person to practise a template."""
     return await offload(assignments.create, actor, body)
 
 
 @blueprint.get("/<uuid:assignment_id>")
 @operation(allow=Role.rep, returns={200: AssignmentAnswer})
-async def read_assignment(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+async def read_assignment(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """Read one assignment."""
     return await offload(assignments.read, actor, assignment_id)
 
@@ -53,20 +52,20 @@ async def read_assignment(actor: Actor, assignment_id: UUID) -> NamedAssignment:
 )
 async def change_assignment(
     actor: Actor, assignment_id: UUID, body: AssignmentChange
-) -> NamedAssignment:
+) -> AssignmentAnswer:
     """Change title, instructions, due time or target score."""
     return await offload(assignments.change, actor, assignment_id, body)
 
 
 @blueprint.post("/<uuid:assignment_id>/archive")
 @operation(allow=Role.manager, returns={200: AssignmentAnswer})
-async def archive_assignment(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+async def archive_assignment(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """Take an assignment off the list."""
     return await offload(assignments.archive, actor, assignment_id)
 
 
 @blueprint.post("/<uuid:assignment_id>/restore")
 @operation(allow=Role.manager, returns={200: AssignmentAnswer})
-async def restore_assignment(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+async def restore_assignment(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """Put an archived assignment back on the list."""
     return await offload(assignments.restore, actor, assignment_id)

@@ -1,6 +1,5 @@
 """Who is asked to practise what, until when. Reps see theirs, managers their organisation's."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -12,34 +11,19 @@ from clozone.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from clozone.kit.pagination import Page, Position, page_of
 from clozone.models.training import Assignment
 from clozone.training.repository import assignments
-from clozone.training.schemas import AssignmentChange, AssignmentFilter, NewAssignment
+from clozone.training.schemas import (
+    AssignmentAnswer,
+    AssignmentChange,
+    AssignmentFilter,
+    NewAssignment,
+)
 from clozone.training.service.templates import require_usable
 from clozone.web.identity import Actor, Role
 
 LIST: Final = "assignments"
 
 
-@dataclass(frozen=True, slots=True)
-class NamedAssignment:
-    """An assignment with the names to show."""
-
-    id: UUID
-    template_id: UUID
-    template_name: str
-    user_id: UUID
-    user_name: str
-    created_by: UUID
-    title: str
-    instructions: str
-    due_at: datetime | None
-    target_score: int | None
-    completed_at: datetime | None
-    archived_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-
-
-def list_page(actor: Actor, query: AssignmentFilter) -> Page[NamedAssignment]:
+def list_page(actor: Actor, query: AssignmentFilter) -> Page[AssignmentAnswer]:
     """The assignments the caller may see, newest first."""
     if not _sees_all(actor):
         if query.user_id not in (None, actor.user_id):
@@ -56,7 +40,7 @@ def list_page(actor: Actor, query: AssignmentFilter) -> Page[NamedAssignment]:
     return page_of(named, query.limit, LIST, lambda row: Position(row.created_at, row.id))
 
 
-def read(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+def read(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """One assignment. Raises NotFound also for one the caller may not see."""
     found = assignments.named(assignment_id)
     if found is None or not (_sees_all(actor) or found.user_id == actor.user_id):
@@ -64,7 +48,7 @@ def read(actor: Actor, assignment_id: UUID) -> NamedAssignment:
     return _named(found)
 
 
-def require_open(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+def require_open(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """The assignment, for a session that begins with it.
 
     Raises NotFound, and Conflict if it is archived or somebody else's.
@@ -77,7 +61,7 @@ def require_open(actor: Actor, assignment_id: UUID) -> NamedAssignment:
     return found
 
 
-def create(actor: Actor, new: NewAssignment) -> NamedAssignment:
+def create(actor: Actor, new: NewAssignment) -> AssignmentAnswer:
     """Ask an active person to practise a template in use.
 
     Raises NotFound when either is not of this organisation, Conflict when either is out of use,
@@ -107,7 +91,7 @@ def create(actor: Actor, new: NewAssignment) -> NamedAssignment:
     return read(actor, assignment_id)
 
 
-def change(actor: Actor, assignment_id: UUID, changes: AssignmentChange) -> NamedAssignment:
+def change(actor: Actor, assignment_id: UUID, changes: AssignmentChange) -> AssignmentAnswer:
     """Change an assignment, and return the new state.
 
     Raises NotFound, Conflict if it is archived, Invalid for a due time in the past.
@@ -128,7 +112,7 @@ def change(actor: Actor, assignment_id: UUID, changes: AssignmentChange) -> Name
     return read(actor, assignment_id)
 
 
-def archive(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+def archive(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """Take an assignment off the list; twice is the same as once. Raises NotFound."""
     if _locked(assignment_id).archived_at is None:
         assignments.change(assignment_id, archived_at=now())
@@ -136,7 +120,7 @@ def archive(actor: Actor, assignment_id: UUID) -> NamedAssignment:
     return read(actor, assignment_id)
 
 
-def restore(actor: Actor, assignment_id: UUID) -> NamedAssignment:
+def restore(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     """Put an archived assignment back on the list. Raises NotFound."""
     if _locked(assignment_id).archived_at is not None:
         assignments.change(assignment_id, archived_at=None)
@@ -161,8 +145,8 @@ def _require_future(due_at: datetime | None) -> None:
         raise Invalid("due_at is in the past.", errors=[finding])
 
 
-def _named(row: Any) -> NamedAssignment:
-    return NamedAssignment(
+def _named(row: Any) -> AssignmentAnswer:
+    return AssignmentAnswer(
         id=row.id,
         template_id=row.template_id,
         template_name=row.template.name,

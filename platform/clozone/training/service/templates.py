@@ -1,7 +1,5 @@
 """Practice scenarios. A rubric never changes: another one becomes the template's next version."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,38 +12,19 @@ from clozone.models.training import Rubric as RubricRow
 from clozone.models.training import Template
 from clozone.training.repository import templates
 from clozone.training.rubric import Rubric
-from clozone.training.schemas import NewTemplate, TemplateChange, TemplateFilter
+from clozone.training.schemas import (
+    NewTemplate,
+    TemplateAnswer,
+    TemplateChange,
+    TemplateFilter,
+    TemplateSummary,
+)
 from clozone.web.identity import Actor
 
 LIST: Final = "templates"
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTemplate:
-    """A template in a list."""
-
-    id: UUID
-    name: str
-    description: str
-    rubric_id: UUID
-    rubric_version: int
-    created_by: UUID
-    created_at: datetime
-    updated_at: datetime
-    archived_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class FullTemplate(ListedTemplate):
-    """A template with its current rubric, as stored."""
-
-    scenario: str
-    first_message: str
-    vapi_assistant_id: str | None
-    rubric: dict[str, Any]
-
-
-def list_page(query: TemplateFilter) -> Page[ListedTemplate]:
+def list_page(query: TemplateFilter) -> Page[TemplateSummary]:
     """The organisation's templates, newest first."""
     rows = templates.page(
         query.position(LIST),
@@ -53,17 +32,17 @@ def list_page(query: TemplateFilter) -> Page[ListedTemplate]:
         archived=query.archived,
         created_by=query.created_by,
     )
-    listed = [ListedTemplate(**_facts(row, row.rubric)) for row in rows]
+    listed = [TemplateSummary(**_facts(row, row.rubric)) for row in rows]
     return page_of(listed, query.limit, LIST, lambda row: Position(row.created_at, row.id))
 
 
-def read(template_id: UUID) -> FullTemplate:
+def read(template_id: UUID) -> TemplateAnswer:
     """A template, archived or not, with its current rubric. Raises NotFound."""
     found = templates.with_rubric(template_id)
     if found is None:
         raise _not_there()
     template, rubric = found
-    return FullTemplate(
+    return TemplateAnswer(
         **_facts(template, rubric),
         scenario=template.scenario,
         first_message=template.first_message,
@@ -97,7 +76,7 @@ def create(actor: Actor | None, new: NewTemplate, *, owner_id: UUID) -> UUID:
     return template_id
 
 
-def change(actor: Actor, template_id: UUID, changes: TemplateChange) -> FullTemplate:
+def change(actor: Actor, template_id: UUID, changes: TemplateChange) -> TemplateAnswer:
     """Change a template, and return the new state. Raises NotFound, Conflict if archived.
 
     A rubric that differs from the current one becomes the next version; sessions begun before keep
@@ -120,7 +99,7 @@ def change(actor: Actor, template_id: UUID, changes: TemplateChange) -> FullTemp
     return read(template_id)
 
 
-def archive(actor: Actor, template_id: UUID) -> FullTemplate:
+def archive(actor: Actor, template_id: UUID) -> TemplateAnswer:
     """Take a template out of use; twice is the same as once. Raises NotFound."""
     if _locked(template_id).archived_at is None:
         templates.change(template_id, archived_at=now())
@@ -128,7 +107,7 @@ def archive(actor: Actor, template_id: UUID) -> FullTemplate:
     return read(template_id)
 
 
-def restore(actor: Actor, template_id: UUID) -> FullTemplate:
+def restore(actor: Actor, template_id: UUID) -> TemplateAnswer:
     """Take a template back into use. Raises NotFound."""
     if _locked(template_id).archived_at is not None:
         templates.change(template_id, archived_at=None)

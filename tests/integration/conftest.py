@@ -1,22 +1,21 @@
+"""People and practice for the tests of slices."""
+
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import httpx2
 import pytest
+from tests.support.people import SignIn, Team, signing_in
 from tests.support.practice import Practice
 
 from clozone.accounts.tokens import AccessTokens
-from clozone.infra.cache import init_cache
-from clozone.infra.progress import init_progress
 from clozone.settings import Settings
 from clozone.web.identity import Role
 
 
 @pytest.fixture
-def practice(platform_db: None, settings: Settings) -> Practice:
-    """An organisation whose changes are announced as a worker's are."""
-    init_cache(settings)
-    init_progress(settings)
+def practice(platform_db: None) -> Practice:
+    """An organisation with a manager, a rep and something to practise."""
     return Practice()
 
 
@@ -46,3 +45,19 @@ def manager(client_of: Callable[..., httpx2.Client], practice: Practice) -> http
 @pytest.fixture
 def rep(client_of: Callable[..., httpx2.Client], practice: Practice) -> httpx2.Client:
     return client_of(practice, practice.rep)
+
+
+@pytest.fixture
+def team(platform_db: None) -> Team:
+    return Team()
+
+
+@pytest.fixture
+def other_team(platform_db: None) -> Team:
+    return Team()
+
+
+@pytest.fixture
+def sign_in(web: str, settings: Settings) -> Iterator[SignIn]:
+    with signing_in(web, settings) as sign_in:
+        yield sign_in
