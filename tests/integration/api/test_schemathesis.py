@@ -9,6 +9,7 @@ Every operation is called. What is not looked at, and why:
   one, which is refused; the inbox has tests of the rest.
 - The schema of an event stream: OpenAPI 3.1 describes the stream as one text, which schemathesis
   takes for the form of each event. Status and content type are looked at.
+- Calls without credentials: `test_api_access.py` makes them, once for each operation.
 - Streams without an end: sessions that exist have ended, so their streams do too, and the grading
   of a transcript is asked for without `Accept: text/event-stream`.
 """
@@ -63,6 +64,7 @@ def _schema() -> Any:
     checks = schema.config.checks
     checks.positive_data_acceptance.expected_statuses = RIGHT_ANSWERS
     checks.negative_data_rejection.expected_statuses = REFUSALS
+    checks.ignored_auth.enabled = False
     return schema
 
 
@@ -97,7 +99,7 @@ def test_the_document_is_the_one_that_is_served(document: dict[str, Any]) -> Non
     }
 
 
-@schema.parametrize()
+@schema.parametrize()  # type: ignore[untyped-decorator]
 def test_the_api_keeps_to_its_document(case: Any, web: str, caller: Caller) -> None:
     tenant, headers = caller(case.operation.label)
     for part in (case.path_parameters, case.query, case.body):
