@@ -43,21 +43,13 @@ def cached_answer(request: LlmRequest, key: bytes) -> LlmAnswer | None:
     return LlmAnswer(entry.content, entry.model, call_id, cached=True)
 
 
-def is_kept(org_id: UUID, key: bytes) -> bool:
-    """Whether the organisation has an answer to this content."""
-    kept = LlmCacheEntry.select().where(
-        (LlmCacheEntry.org_id == org_id) & (LlmCacheEntry.cache_key == key)
-    )
-    return bool(kept.exists())
-
-
 def reserve(
     request: LlmRequest, key: bytes, model: str, price: Price | None, microdollars: int
 ) -> UUID | None:
     """Record that the question is about to be asked; the call's id.
 
-    None if the same content is being asked already: of equal questions only one is open at a time.
-    Raises BudgetExhausted.
+    None if the same content is being asked already, of equal questions only one being open at a
+    time, or has been answered by now. Raises BudgetExhausted.
     """
     call_id, moment = new_id(), now()
     added = (
@@ -78,7 +70,11 @@ def reserve(
     )
     if not list(added):
         return None
-    # After the row: whoever has to wait for an equal question needs no room in a budget.
+    # The call that was open may have been settled since the caller looked.
+    if _is_kept(request.org_id, key):
+        LlmCall.delete().where(LlmCall.id == call_id).execute()
+        return None
+    # Last: whoever is answered by an equal question needs no room in a budget.
     budgets = budget.reserve(request.org_id, microdollars, moment)
     if budgets:
         LlmCall.update(budget_ids=budgets).where(LlmCall.id == call_id).execute()
@@ -149,6 +145,13 @@ def longest_open(timeout_seconds: float) -> timedelta:
     An answer's chunks may take the timeout in all, and the last wait for one may begin just before.
     """
     return timedelta(seconds=timeout_seconds * 2 + 30)
+
+
+def _is_kept(org_id: UUID, key: bytes) -> bool:
+    kept = LlmCacheEntry.select().where(
+        (LlmCacheEntry.org_id == org_id) & (LlmCacheEntry.cache_key == key)
+    )
+    return bool(kept.exists())
 
 
 def _close(call: LlmCall, reason: str, cost: int | None) -> None:

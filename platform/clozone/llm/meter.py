@@ -5,7 +5,6 @@ from what was paid for; of equal questions at the same time, in whatever process
 """
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -33,10 +32,6 @@ class _Reserved:
 
     call_id: UUID
     price: Price | None
-
-
-class _Answered(Exception):
-    """Somebody else's answer arrived just before our reservation."""
 
 
 class Meter:
@@ -89,7 +84,7 @@ class Meter:
     def _kept_or_reserved(self, request: LlmRequest, key: bytes) -> LlmAnswer | _Reserved:
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
         while True:
-            with suppress(_Answered), unit_of_work(Scope.platform()):
+            with unit_of_work(Scope.platform()):
                 kept = account_book.cached_answer(request, key)
                 if kept is not None:
                     return kept
@@ -109,13 +104,7 @@ class Meter:
             logger.bind(model=model).warning("the model has no price: budgets do not hold for it")
         most = self._most(request, price)
         call_id = account_book.reserve(request, key, model, price, most)
-        if call_id is None:
-            return None
-        # The call that was open may have been settled since we looked: then there is an answer, and
-        # what we reserved is rolled back.
-        if account_book.is_kept(request.org_id, key):
-            raise _Answered
-        return _Reserved(call_id, price)
+        return None if call_id is None else _Reserved(call_id, price)
 
     def _ask(self, request: LlmRequest, call_id: UUID, on_delta: OnDelta | None) -> RawAnswer:
         try:

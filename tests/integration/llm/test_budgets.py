@@ -7,6 +7,7 @@ from account import Account, at_once, die_while_asking
 
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.ids import new_id
+from clozone.llm import account_book
 from clozone.llm.budget import refuse_without_room
 from clozone.llm.errors import BudgetExhausted
 from clozone.models.operations import Budget, BudgetWindow
@@ -93,6 +94,16 @@ def test_an_equal_question_needs_no_room(many_connections, make_meter, model, ac
     model.switch({"kind": "latency", "seconds": 0.3})
     answers = at_once(5, lambda _: make_meter().complete(account.question("Say word 00.")))
     assert [answer for answer in answers if isinstance(answer, Exception)] == []
+
+
+def test_who_looked_just_before_the_answer_arrived_reserves_nothing(meter, account):
+    request = account.question()
+    meter.complete(request)
+    account.budget(0)
+    key = bytes(account.call().cache_key)
+    with unit_of_work(Scope.platform()):
+        assert account_book.reserve(request, key, "a model", None, 1) is None
+    assert [call.state for call in account.calls()] == ["settled"]
 
 
 def test_what_was_kept_is_answered_when_nothing_is_left(meter, account):
