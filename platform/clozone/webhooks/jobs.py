@@ -13,5 +13,9 @@ def _bury(job: RunningJob, reason: str) -> None:
 @job("webhooks.process_event", after_death=_bury)
 def process_event(job: RunningJob) -> None:
     """Apply one stored delivery to its session."""
+    event_id = UUID(job.payload["event_id"])
+    update = processing.read(event_id)
+    if update is None:
+        return
     with job.completing():
-        processing.process(UUID(job.payload["event_id"]))
+        processing.process(event_id, update)

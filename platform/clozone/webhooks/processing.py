@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from clozone.infra.postgres import unit_of_work
 from clozone.jobs.enqueue import enqueue
 from clozone.models.operations import WebhookEvent
 from clozone.models.training import TrainingSession
@@ -27,15 +28,23 @@ _NOT_ENDED = frozenset({"pending", "in_progress"})
 _FACTS_OF_STATUS = ("started_at", "ended_at", "ended_reason")
 
 
-def process(event_id: UUID) -> None:
-    """Apply a stored delivery to its session; to be run in one unit of work of the platform.
+def read(event_id: UUID) -> CallUpdate | None:
+    """What a stored delivery says, or None if it was processed already.
+
+    Opens a unit of work of its own: reading megabytes of transcript must not hold one up.
+    """
+    with unit_of_work():
+        event = WebhookEvent.get_by_id(event_id)
+    if event.state != "received":
+        return None
+    return parse_message(read_envelope(event.body).message)
+
+
+def process(event_id: UUID, update: CallUpdate) -> None:
+    """Apply what was read to its session; to be run in one unit of work of the platform.
 
     What cannot be placed stays in the inbox with the reason: nothing that was accepted is dropped.
     """
-    event = WebhookEvent.get_by_id(event_id)
-    if event.state != "received":
-        return
-    update = parse_message(read_envelope(event.body).message)
     try:
         session_id = routing.session_of(update)
     except routing.Unplaced as unplaced:

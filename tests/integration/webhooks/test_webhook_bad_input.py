@@ -57,10 +57,7 @@ def test_a_body_of_20_mb_is_too_large(inbox: Inbox, announced: bool):
 def test_a_body_just_within_the_limit_is_kept_and_read(inbox: Inbox, practice: Practice):
     session_id = practice.session()
     call = Call(metadata_of(practice, session_id))
-    lines = "".join(
-        f"{'AI' if n % 2 else 'User'}: Line {n} of a long talk.\n" for n in range(9_000)
-    )
-    said = lines * (9_500_000 // len(lines))
+    said = "AI: {0}\nUser: {0}\n".format("a word and another " * 500) * 490
     report = call.report(transcript=said, artifact={})
     report["message"]["padding"] = "x" * (LIMIT - len(encoded(report)) - len(', "padding": ""'))
     body = encoded(report)
