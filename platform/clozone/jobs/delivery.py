@@ -14,6 +14,7 @@ from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
 
+from clozone.infra.redis import sync_redis
 from clozone.jobs.kinds import Queue
 from clozone.settings import Settings
 
@@ -62,7 +63,8 @@ class Delivery:
             queue: _Carrier(
                 f"clozone_{queue}",
                 results=False,
-                url=settings.redis_url,
+                # With our timeouts: whoever announces a job must not wait for a silent Redis.
+                connection_pool=sync_redis(settings.redis_url).connection_pool,
                 serializer=MessageSerializer(),
             )
             for queue in Queue

@@ -126,7 +126,7 @@ class Runner:
                 pass
 
     def _record_failure(self, job: Running, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"[:2_000]
+        reason = brief(error)
         mark = fingerprint(error)
         final = isinstance(error, Permanent) or job.claim.failures + 1 >= job.claim.max_attempts
         logger.bind(error=reason, final=final).opt(exception=error).warning("job failed")
@@ -153,7 +153,7 @@ def _recording(job: Running) -> Iterator[None]:
         with unit_of_work(job.scope):
             yield
     except Exception as error:
-        logger.bind(error=str(error)).error("the end of a try could not be recorded")
+        logger.bind(error=brief(error)).error("the end of a try could not be recorded")
 
 
 def _bury(job: Running, reason: str, mark: str) -> None:
@@ -167,6 +167,12 @@ def backoff(base: float, failures: int) -> float:
     """Seconds to wait after the n-th failure: exponential, with up to a quarter of jitter."""
     wait: float = base * 2.0 ** (failures - 1)
     return min(wait, MAX_BACKOFF_SECONDS) * random.uniform(1, 1.25)
+
+
+def brief(error: BaseException) -> str:
+    """Type and first line of an error: further lines quote data, PostgreSQL's the row."""
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}"[:500]
 
 
 def fingerprint(error: BaseException) -> str:

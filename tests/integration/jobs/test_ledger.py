@@ -232,3 +232,13 @@ def test_equal_keys_of_two_organisations_do_not_meet(probe: Probe, org_id: UUID)
     with unit_of_work(Scope.tenant(other)):
         theirs = enqueue(probe.kind, {}, dedupe_key="same")
     assert theirs != mine
+
+
+def test_a_failure_is_told_without_the_data_that_it_quotes(probe: Probe) -> None:
+    def handler(_job: RunningJob) -> None:
+        raise ValueError("duplicate key\nDETAIL:  Key (email)=(dana@example.com) already exists.")
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    probe.worker().run(job_id)
+    assert probe.row(job_id).last_error == "ValueError: duplicate key"
