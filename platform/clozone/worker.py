@@ -1,6 +1,7 @@
 """Composition root of the worker process."""
 
 import importlib
+import time
 
 from loguru import logger
 
@@ -59,7 +60,11 @@ def run_worker(settings: Settings) -> None:
             consumer.check_worker_health()
     logger.info("worker stopping")
     for consumer in consumers:
-        consumer.stop_flag.set()
-    leases.drain(settings.shutdown_grace_seconds)
+        consumer.stop_taking()
+    # Not until no thread runs is it certain that nobody is about to claim what he has taken.
+    deadline = time.monotonic() + settings.shutdown_grace_seconds
+    for consumer in consumers:
+        consumer.join(deadline)
+    leases.hand_back()
     close_database()
     logger.info("worker stopped")

@@ -45,6 +45,9 @@ class Scope:
 
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+_after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
+    "after_commit", default=None
+)
 
 
 def set_scope(scope: Scope) -> None:
@@ -116,12 +119,20 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
     scope = scope or current_scope()
     if database.in_transaction():
         raise RuntimeError("units of work do not nest")
-    with use_scope(scope), database.connection_context(), database.atomic():
-        database.execute_sql(
-            "SELECT set_config('role', %s, true), set_config('clozone.org_id', %s, true)",
-            (scope.role, str(scope.org_id or "")),
-        )
-        yield
+    actions: list[Callable[[], None]] = []
+    token = _after_commit.set(actions)
+    try:
+        with use_scope(scope), database.connection_context(), database.atomic():
+            database.execute_sql(
+                "SELECT set_config('role', %s, true), set_config('clozone.org_id', %s, true)",
+                (scope.role, str(scope.org_id or "")),
+            )
+            yield
+    finally:
+        _after_commit.reset(token)
+    # The connection is back in the pool: an action that waits for Redis keeps nobody from it.
+    for action in actions:
+        _guarded(action)
 
 
 def after_commit(action: Callable[[], None]) -> None:
@@ -129,14 +140,17 @@ def after_commit(action: Callable[[], None]) -> None:
 
     A failing action is logged: the work it announces is committed, and the sweeper finds it.
     """
+    actions = _after_commit.get()
+    if actions is None:
+        raise RuntimeError("there is no unit of work to wait for")
+    actions.append(action)
 
-    def guarded() -> None:
-        try:
-            action()
-        except Exception as error:
-            logger.bind(error=str(error)).warning("an action after commit failed")
 
-    database.after_commit(guarded)
+def _guarded(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except Exception as error:
+        logger.bind(error=str(error)).warning("an action after commit failed")
 
 
 def dedicated_connection() -> "psycopg.Connection[tuple[Any, ...]]":

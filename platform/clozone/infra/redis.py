@@ -19,14 +19,16 @@ IDLE_CHECK_SECONDS = 30
 NO_MAINTENANCE_NOTICES = MaintNotificationsConfig(enabled=False)
 
 
-def sync_redis(url: str) -> redis.Redis:
+def sync_redis(
+    url: str, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS, retries: int = 1
+) -> redis.Redis:
     """A client for threads: workers, services. `url` is `settings.redis_url` or `.cache_url`."""
     return redis.Redis.from_url(
         url,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=COMMAND_TIMEOUT_SECONDS,
+        socket_connect_timeout=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds),
+        socket_timeout=timeout_seconds,
         health_check_interval=IDLE_CHECK_SECONDS,
-        retry=Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), 1),
+        retry=Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), retries),
         maint_notifications_config=NO_MAINTENANCE_NOTICES,
     )
 

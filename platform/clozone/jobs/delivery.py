@@ -5,6 +5,7 @@ Messages are JSON, never pickle: whoever reaches Redis must not reach the interp
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +14,7 @@ from huey import RedisHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
+from redis.exceptions import RedisError
 
 from clozone.infra.redis import sync_redis
 from clozone.jobs.kinds import Queue
@@ -21,6 +23,11 @@ from clozone.settings import Settings
 # Huey finds a task by the name of its module and its own.
 _TASK = "run_job"
 _TASK_PATH = f"{__name__}.{_TASK}"
+
+SEND_TIMEOUT_SECONDS = 0.5
+# Taking waits for up to a second in Redis.
+TAKE_TIMEOUT_SECONDS = 3.0
+REST_SECONDS = 5.0
 
 
 class MessageSerializer(Serializer):  # type: ignore[misc]
@@ -54,51 +61,80 @@ class _Consumer(Consumer):  # type: ignore[misc]
         for _, thread in self.worker_threads:
             thread.start()
 
+    def stop_taking(self) -> None:
+        """Let the threads end once they have done what they have taken."""
+        self.stop_flag.set()
+
+    def join(self, deadline: float) -> None:
+        """Wait until the threads have ended, at most until `deadline` (monotonic seconds)."""
+        for _, thread in self.worker_threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
 
 class Delivery:
-    """One Huey per queue."""
+    """One Huey per queue to send with, and one per queue to take from."""
 
     def __init__(self, settings: Settings) -> None:
-        self._carriers = {
-            queue: _Carrier(
-                f"clozone_{queue}",
-                results=False,
-                # With our timeouts: whoever announces a job must not wait for a silent Redis.
-                connection_pool=sync_redis(settings.redis_url).connection_pool,
-                serializer=MessageSerializer(),
-            )
-            for queue in Queue
-        }
+        self._settings = settings
+        # Whoever announces a job has committed it: better late than waiting for a silent Redis.
+        self._carriers = self._make_carriers(SEND_TIMEOUT_SECONDS, retries=0)
         self._tasks = {
-            queue: carrier.task(name=_TASK)(self._arrived)
+            queue: carrier.task(name=_TASK)(_taken_elsewhere)
             for queue, carrier in self._carriers.items()
         }
-        self._run: Callable[[UUID], None] | None = None
-
-    def _arrived(self, job_id: str) -> None:
-        if self._run is None:
-            raise RuntimeError(f"job {job_id} arrived in a process that runs none")
-        self._run(UUID(job_id))
+        self._resting_until = 0.0
 
     def send(self, queue: Queue, job_ids: Iterable[UUID], *, delay: float = 0) -> None:
-        """Announce jobs to the workers, due in `delay` seconds. Raises redis errors."""
+        """Announce jobs to the workers, due in `delay` seconds.
+
+        Raises redis errors; for a while afterwards nothing is sent, and the sweeper sends it later.
+        """
+        if time.monotonic() < self._resting_until:
+            return
         task = self._tasks[queue]
-        for job_id in job_ids:
-            task.schedule(args=(str(job_id),), delay=delay) if delay else task(str(job_id))
+        try:
+            for job_id in job_ids:
+                task.schedule(args=(str(job_id),), delay=delay) if delay else task(str(job_id))
+        except (RedisError, OSError):
+            self._resting_until = time.monotonic() + REST_SECONDS
+            raise
 
     def backlog(self, queue: Queue) -> int:
         """Messages that wait to be taken."""
         return int(self._carriers[queue].pending_count())
 
-    def consumers(
-        self, threads: dict[Queue, int], run: Callable[[UUID], None]
-    ) -> list["_Consumer"]:
+    def forget_everything(self) -> None:
+        """Drop every message, as a wiped Redis does. The sweeper announces again what is due."""
+        for carrier in self._carriers.values():
+            carrier.flush()
+
+    def consumers(self, threads: dict[Queue, int], run: Callable[[UUID], None]) -> list[_Consumer]:
         """Consumers of every queue, not started; each message calls `run(job_id)`."""
-        self._run = run
+        takers = self._make_carriers(TAKE_TIMEOUT_SECONDS, retries=1)
+        for taker in takers.values():
+            taker.task(name=_TASK)(lambda job_id: run(UUID(job_id)))
         return [
-            _Consumer(carrier, workers=threads[queue], periodic=False)
-            for queue, carrier in self._carriers.items()
+            _Consumer(taker, workers=threads[queue], periodic=False)
+            for queue, taker in takers.items()
         ]
+
+    def _make_carriers(self, timeout_seconds: float, *, retries: int) -> dict[Queue, _Carrier]:
+        pool = sync_redis(
+            self._settings.redis_url, timeout_seconds=timeout_seconds, retries=retries
+        ).connection_pool
+        return {
+            queue: _Carrier(
+                f"clozone_{queue}",
+                results=False,
+                connection_pool=pool,
+                serializer=MessageSerializer(),
+            )
+            for queue in Queue
+        }
+
+
+def _taken_elsewhere(job_id: str) -> None:
+    raise RuntimeError(f"job {job_id} arrived in a process that only sends")
 
 
 _delivery: Delivery | None = None

@@ -1,15 +1,16 @@
 """Keeping the leases of running jobs alive, and giving back what cannot finish."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 from loguru import logger
 
-from clozone.infra.postgres import Scope, unit_of_work
+from clozone.infra.postgres import Scope, after_commit, unit_of_work
 from clozone.jobs import ledger
+from clozone.jobs.delivery import delivery
 
 
 class Leases:
@@ -44,18 +45,17 @@ class Leases:
         with self._lock:
             return list(self._held.values())
 
-    def drain(self, seconds: float) -> None:
-        """Wait for what runs, at most `seconds`; hand back the rest and stop extending."""
-        deadline = time.monotonic() + seconds
-        while self.claims() and time.monotonic() < deadline:
-            time.sleep(0.05)
+    def hand_back(self) -> None:
+        """Stop extending, and put back what still runs: the process is about to end."""
         self._stop.set()
         unfinished = self.claims()
-        if unfinished:
-            with unit_of_work(Scope.platform()):
-                for claim in unfinished:
-                    ledger.hand_back(claim)
-            logger.bind(jobs=len(unfinished)).warning("handed back what did not finish in time")
+        if not unfinished:
+            return
+        with unit_of_work(Scope.platform()):
+            for claim in unfinished:
+                if ledger.hand_back(claim):
+                    after_commit(partial(delivery().send, claim.queue, [claim.id]))
+        logger.bind(jobs=len(unfinished)).warning("handed back what did not finish in time")
 
     def _extend_forever(self) -> None:
         while not self._stop.wait(self._lease / 3):

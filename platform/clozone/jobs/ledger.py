@@ -144,9 +144,13 @@ def extend_leases(claims: list[Claim], lease: float) -> set[UUID]:
     rows = database.execute_sql(
         """
         UPDATE jobs SET lease_expires_at = now() + %(lease)s
-        FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS held (id, attempt)
-        WHERE jobs.id = held.id AND jobs.attempt = held.attempt AND jobs.state = 'running'
-        RETURNING jobs.id
+        WHERE id IN (
+          -- A locked row is being finished, or reclaimed: neither must hold up the others.
+          SELECT jobs.id FROM jobs
+          JOIN unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS held (id, attempt)
+            ON jobs.id = held.id AND jobs.attempt = held.attempt
+          WHERE jobs.state = 'running' FOR UPDATE OF jobs SKIP LOCKED)
+        RETURNING id
         """,
         {
             "ids": [claim.id for claim in claims],

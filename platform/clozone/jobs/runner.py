@@ -27,6 +27,9 @@ POISON_AFTER = 3
 
 MAX_BACKOFF_SECONDS = 3_600.0
 
+# From here on even a failure that the database is to blame for counts.
+MOST_ATTEMPTS = 30
+
 
 class LeaseLost(Exception):
     """Another worker has the job by now; nothing of this attempt may be written."""
@@ -107,6 +110,9 @@ class Runner:
             reason, after = str(error), error.after
             logger.bind(reason=reason, seconds=after).info("job postponed")
             self._again(job, after, lambda: ledger.postpone(job.claim, reason, after))
+        except OperationalError as error:
+            # A lock waited for in vain, a deadlock, a server that restarts: not the job's fault.
+            self._put_off(job, error)
         except Exception as error:
             self._record_failure(job, error)
         else:
@@ -118,12 +124,21 @@ class Runner:
         if handler is None:
             raise Permanent(f"no handler for {job.kind} in this version")
         if job.claim.lost >= POISON_AFTER:
-            raise Permanent(f"quarantined: {job.claim.lost} workers died or hung while running it")
+            raise Permanent(f"quarantined: {job.claim.lost} workers fell silent while running it")
         with use_scope(job.scope):
             handler(job)
         if not job.completed:
             with job.completing():
                 pass
+
+    def _put_off(self, job: Running, error: OperationalError) -> None:
+        if job.attempt >= MOST_ATTEMPTS:
+            self._record_failure(job, error)
+            return
+        reason = brief(error)
+        delay = backoff(self._settings.job_retry_base_seconds, min(job.attempt, 5))
+        logger.bind(error=reason).warning("the database is in the way, job put off")
+        self._again(job, delay, lambda: ledger.postpone(job.claim, reason, delay))
 
     def _record_failure(self, job: Running, error: Exception) -> None:
         reason = brief(error)

@@ -9,8 +9,10 @@ from clozone.jobs import ledger
 from clozone.jobs.delivery import delivery
 from clozone.jobs.kinds import Queue
 
-# A longer queue in Redis explains why jobs wait; sending them again would only lengthen it.
+# A longer queue in Redis explains why jobs wait: sending them again would only lengthen it, so it
+# is done much later.
 BUSY_BACKLOG = 200
+BUSY_PATIENCE = 10
 
 
 def sweep(redeliver_after: float) -> int:
@@ -28,8 +30,9 @@ def sweep(redeliver_after: float) -> int:
 
 def _announce(queue: Queue, reclaimed: list[tuple[UUID, Queue]], redeliver_after: float) -> int:
     due = [job_id for job_id, lane in reclaimed if lane is queue]
-    if delivery().backlog(queue) < BUSY_BACKLOG:
-        with unit_of_work(Scope.platform()):
-            due += ledger.overdue(queue, redeliver_after)
+    if delivery().backlog(queue) >= BUSY_BACKLOG:
+        redeliver_after *= BUSY_PATIENCE
+    with unit_of_work(Scope.platform()):
+        due += ledger.overdue(queue, redeliver_after)
     delivery().send(queue, due)
     return len(due)

@@ -31,5 +31,4 @@ def probe(org_id: UUID, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(kinds.KINDS, probe.kind, Kind(probe.kind, Queue.bulk))
     monkeypatch.setitem(kinds._handlers, probe.kind, probe.run)
     yield probe
-    for carrier in delivery()._carriers.values():
-        carrier.flush()
+    delivery().forget_everything()

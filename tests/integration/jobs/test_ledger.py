@@ -182,7 +182,7 @@ def test_stopping_hands_back_without_counting_a_failure(probe: Probe) -> None:
     stopping = probe.worker("stopping")
     thread = stopping.start(job_id)
     assert entered.wait(20)
-    stopping.leases.drain(0)
+    stopping.leases.hand_back()
     row = probe.row(job_id)
     assert (row.state, row.failures, row.lost) == ("queued", 0, 0)
     probe.worker("next").run(job_id)
@@ -194,8 +194,7 @@ def test_stopping_hands_back_without_counting_a_failure(probe: Probe) -> None:
 
 def test_what_redis_lost_is_announced_again(probe: Probe) -> None:
     job_id = probe.enqueue()
-    for carrier in delivery()._carriers.values():
-        carrier.storage.conn.flushdb()
+    delivery().forget_everything()
     assert delivery().backlog(Queue.bulk) == 0
     assert sweep(redeliver_after=3600) == 0
     assert sweep(redeliver_after=0) >= 1
