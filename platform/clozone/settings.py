@@ -17,9 +17,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
 
     # Where it runs
-    clozone_env: Literal["local", "production"] = Field(
-        "local", description="`production` refuses weak secrets and hides the demo defaults."
-    )
     clozone_home: Path = Field(
         Path(".clozone"), description="Data folder of the local bundle; spool and run files."
     )
@@ -31,7 +28,9 @@ class Settings(BaseSettings):
         [], description="Comma-separated origins allowed to call the API from a browser."
     )
     trusted_proxies: int = Field(
-        1, ge=0, description="How many proxies in front set X-Forwarded-For (nginx is one)."
+        1,
+        ge=0,
+        description="How many proxies set X-Forwarded-For; 1 behind our nginx, whatever is before it.",
     )
 
     # PostgreSQL

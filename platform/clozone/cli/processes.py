@@ -1,8 +1,18 @@
 """Verbs that are one process of the platform, and the verbs that prepare it."""
 
+import shlex
+
 import click
 
 from clozone.settings import Settings, load_settings
+
+_ENV_EXAMPLE_HEADER = (
+    "# Every variable Clozone reads. Written by `clozone env-example`.",
+    "#",
+    "# Clozone reads its environment and no file. To set what is here, copy this file to .env, take",
+    "# the # off the lines you change, and load it into the shell that starts Clozone:",
+    "#     set -a; . ./.env; set +a",
+)
 
 
 @click.command()
@@ -50,17 +60,17 @@ def env_example() -> None:
 
 
 def render_env_example() -> str:
-    """The text of .env.example, from the settings themselves."""
+    """The text of .env.example, from the settings themselves; a shell can source it."""
     from clozone.local.options import VARIABLES
 
-    lines = ["# Every variable Clozone reads. Written by `clozone env-example`.", ""]
+    lines = [*_ENV_EXAMPLE_HEADER, ""]
     for name, field in Settings.model_fields.items():
         default = field.default
         if hasattr(default, "get_secret_value"):
             default = default.get_secret_value()
         if isinstance(default, list):
             default = ",".join(default)
-        shown = "" if default is None else default
+        shown = "" if default is None else shlex.quote(str(default)) if default != "" else ""
         lines += [f"# {field.description}", f"#{name.upper()}={shown}", ""]
     lines += ["# Only for the local bundle (`clozone up`):", ""]
     for variable in VARIABLES:
