@@ -1,9 +1,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import httpx2
 import pytest
+from tests.support.people import Team
 from tests.support.processes import PlatformProcess, await_http, free_port
+
+from clozone.infra.postgres import Scope, unit_of_work
+from clozone.models.accounts import Profile
 
 WebProcess = Callable[..., httpx2.Client]
 
@@ -31,3 +36,17 @@ def another_web(
             return running.enter_context(process)
 
         yield start
+
+
+Store = Callable[..., None]
+
+
+@pytest.fixture
+def store(team: Team) -> Store:
+    """Changes a person of the team as somebody else would: `store("admin", role="rep")`."""
+
+    def change(who: str, **values: Any) -> None:
+        with unit_of_work(Scope.tenant(team.org_id)):
+            Profile.update(**values).where(Profile.id == team.people[who]).execute()
+
+    return change

@@ -3,11 +3,14 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from tests.support.people import SignIn, Team
+from tests.support.people import PASSWORD, SignIn, Team
 
+from clozone.accounts.service import api_keys, users
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.clock import now
+from clozone.kit.errors import Forbidden, Unauthenticated
 from clozone.models.accounts import ApiKey, Profile
+from clozone.web.identity import Actor, Role
 
 
 @pytest.fixture
@@ -185,3 +188,53 @@ def test_keys_that_never_were_are_refused(api, key):
 def test_a_key_is_whoever_made_it(api, admin, team):
     key = make(admin).json()["key"]
     assert with_key(api, key, "/api/auth/me").json()["id"] == str(team.people["admin"])
+
+
+def test_an_old_token_of_a_demoted_administrator_neither_makes_nor_ends_keys(admin, team, store):
+    made = make(admin).json()
+    store("admin", role="manager")
+    refused = [make(admin, role="rep"), admin.delete(f"/api/api-keys/{made['id']}")]
+    assert [answer.status_code for answer in refused] == [403, 403]
+    assert "yours is manager" in refused[0].json()["detail"]
+    store("admin", active=False)
+    refused = [make(admin, role="rep"), admin.delete(f"/api/api-keys/{made['id']}")]
+    assert [answer.status_code for answer in refused] == [401, 401]
+    assert stored(team).revoked_at is None
+
+
+def test_what_a_key_may_is_decided_by_its_maker_as_stored_now(team, store):
+    key = Actor(
+        team.people["admin"], team.org_id, Role.admin, api_key_id=uuid4(), scopes=frozenset("a")
+    )
+    store("admin", role="rep")
+    with pytest.raises(Forbidden), unit_of_work(Scope.tenant(team.org_id)):
+        users.create(key, email="x@example.com", full_name="X", role=Role.rep, password_hash=None)
+    store("admin", active=False)
+    with pytest.raises(Unauthenticated), unit_of_work(Scope.tenant(team.org_id)):
+        api_keys.revoke(key, uuid4())
+
+
+def test_a_key_makes_nobody_who_could_sign_in_without_its_limits(api, admin, team):
+    key = {"X-Api-Key": make(admin, role="admin", scopes=["admin"]).json()["key"]}
+    own, other = (f"/api/users/{team.people[role]}" for role in ("admin", "rep"))
+
+    def new(role: str, **fields: object) -> dict[str, object]:
+        return {"email": f"{uuid4()}@example.com", "full_name": "N", "role": role, **fields}
+
+    change = {"password": "a long enough password"}
+    attempts = {
+        "POST /api/users": [new("rep", **change), new("manager"), new("admin"), new("admin")],
+        f"PATCH {other}": [{"role": "manager"}, {"role": "admin", "active": True}],
+        f"POST {other}/password": [change],
+        f"POST {own}/password": [change, change | {"current_password": PASSWORD}],
+    }
+    for where, bodies in attempts.items():
+        for body in bodies:
+            answer = api.request(*where.split(), json=body, headers=key)
+            assert answer.status_code == 403, where
+            assert "API key" in answer.json()["detail"]
+    assert team.audited() == [("api_key.created", "user")]
+    assert api.post("/api/users", json=new("rep"), headers=key).status_code == 201
+    assert api.patch(other, json={"full_name": "By Machine"}, headers=key).status_code == 200
+    demoted = api.patch(f"/api/users/{team.people['manager']}", json={"role": "rep"}, headers=key)
+    assert demoted.status_code == 200

@@ -209,7 +209,7 @@ def test_two_administrators_who_demote_each_other_at_once_do_not_both_succeed(te
     ]
     with ThreadPoolExecutor(2) as both:
         answers = both.map(lambda p: p[0].patch(f"/api/users/{p[1]}", json={"role": "rep"}), pairs)
-    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert sorted(answer.status_code for answer in answers) == [200, 403]
 
 
 def test_changes_are_audited_and_nothing_is_not_a_change(team, sign_in):
@@ -269,3 +269,87 @@ def test_passwords_of_others_follow_the_roles(team, sign_in):
         return sign_in(team, role).post(path, json=change).status_code
 
     assert (by("rep", "manager"), by("manager", "admin"), by("admin", "manager")) == (404, 403, 204)
+
+
+@pytest.fixture
+def stale(team: Team, sign_in: SignIn, store):
+    """A client whose access token is older than what was done to its person."""
+
+    def client(who: str, **meanwhile: object):
+        signed_in = sign_in(team, who)
+        store(who, **meanwhile)
+        return signed_in
+
+    return client
+
+
+def writes(team: Team):
+    """Every write to people, as (method, path, body)."""
+    others = f"/api/users/{team.people['rep']}"
+    return [
+        ("POST", "/api/users", new_user("rep")),
+        ("POST", "/api/users", new_user("admin", password="a long enough password")),
+        ("PATCH", others, {"full_name": "Taken"}),
+        ("PATCH", others, {"role": "admin"}),
+        ("PATCH", others, {"active": False}),
+        ("POST", f"{others}/password", {"password": "a long enough password"}),
+    ]
+
+
+def test_an_old_token_gives_no_demoted_administrator_the_old_rights(team, stale):
+    client, own = stale("admin", role="rep"), f"/api/users/{team.people['admin']}"
+    answers = [client.request(m, path, json=body) for m, path, body in writes(team)]
+    assert {answer.status_code for answer in answers} == {403}
+    assert {"yours is rep" in answer.json()["detail"] for answer in answers} == {True}
+    again = client.patch(own, json={"role": "admin"})
+    assert (again.status_code, team.profile("admin").role) == (403, "rep")
+    assert team.audited() == []
+    assert client.patch(own, json={"full_name": "Still Herself"}).status_code == 200
+
+
+def test_an_old_token_gives_a_demoted_administrator_the_rights_of_the_new_role(team, stale):
+    client = stale("admin", role="manager")
+    assert client.post("/api/users", json=new_user("admin")).status_code == 403
+    assert client.post("/api/users", json=new_user("rep")).status_code == 201
+
+
+@pytest.mark.parametrize("role", ["admin", "manager", "rep"])
+def test_an_old_token_lets_nobody_change_anything_who_was_deactivated(team, stale, role):
+    client, own = stale(role, active=False), f"/api/users/{team.people[role]}"
+    password = {"password": "quite another one", "current_password": PASSWORD}
+    everything = [
+        *(writes(team) if role != "rep" else []),
+        ("PATCH", own, {"active": True}),
+        ("PATCH", own, {"full_name": "Here Again"}),
+        ("POST", f"{own}/password", password),
+    ]
+    before = team.profile(role)
+    answers = [client.request(method, path, json=body) for method, path, body in everything]
+    assert {(a.status_code, a.json()["code"]) for a in answers} == {(401, "invalid_token")}
+    after = team.profile(role)
+    assert (after.active, after.full_name, after.password_hash) == (
+        *(False, before.full_name),
+        before.password_hash,
+    )
+    assert team.audited() == []
+
+
+def test_a_promotion_reaches_an_old_token_only_with_the_next_one(team, stale):
+    answer = stale("manager", role="admin").post("/api/users", json=new_user("admin"))
+    assert answer.status_code == 403
+
+
+def test_two_who_change_each_other_at_once_do_not_wait_for_each_other_for_ever(team, sign_in):
+    team.people["second"] = team.add("admin")
+    pairs = [
+        (sign_in(team, "admin"), team.people["second"]),
+        (sign_in(team, team.people["second"], "admin"), team.people["admin"]),
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(
+            lambda n: pairs[n % 2][0].patch(
+                f"/api/users/{pairs[n % 2][1]}", json={"full_name": f"Name {n}"}
+            ),
+            range(24),
+        )
+    assert {answer.status_code for answer in answers} == {200}

@@ -8,6 +8,7 @@ from clozone.accounts.authentication import authentication
 from clozone.accounts.passwords import hash_password, verify_password
 from clozone.accounts.schemas import NewUser, PasswordChange, UserAnswer, UserChange, UserFilter
 from clozone.accounts.service import users
+from clozone.accounts.service.acting import require_person
 from clozone.accounts.throttle import LoginThrottle
 from clozone.kit.errors import Conflict, Forbidden
 from clozone.kit.pagination import Page
@@ -37,7 +38,8 @@ async def list_users(actor: Actor, query: UserFilter) -> Page[Profile]:
 async def create_user(actor: Actor, body: NewUser) -> Profile:
     """Add a person.
 
-    Managers add reps, administrators everybody up to their own role.
+    Managers add reps, administrators everybody up to their own role; through an API key nobody
+    gets a password or a role above rep.
     """
     hashed = None
     if body.password is not None:
@@ -67,7 +69,8 @@ async def change_user(actor: Actor, user_id: UUID, body: UserChange) -> Profile:
     """Change name, role, or whether somebody is active.
 
     Everybody may change their own name; managers look after reps, administrators after everybody
-    up to their own role. An access token already given keeps its role until it expires.
+    up to their own role; an API key gives no role above rep. An access token already given keeps
+    its role until it expires, but changes of people and API keys go by the role of now.
     """
     return await offload(users.change, actor, user_id, body)
 
@@ -77,9 +80,11 @@ async def change_user(actor: Actor, user_id: UUID, body: UserChange) -> Profile:
 async def set_password(actor: Actor, user_id: UUID, body: PasswordChange) -> None:
     """Set a password, which ends every sign-in of that person.
 
-    One's own needs the current one; for others the rules of changing a person hold.
+    One's own needs the current one; for others the rules of changing a person hold. An API key
+    cannot set passwords.
     """
     user = await offload(users.read, actor, user_id)
+    require_person(actor, "set passwords")
     if user_id == actor.user_id:
         await _require_current(user, body)
     hashed = await authentication().hash(hash_password, body.password.get_secret_value())

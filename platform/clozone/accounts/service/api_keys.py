@@ -12,7 +12,8 @@ from uuid import UUID
 
 from clozone.accounts import audit
 from clozone.accounts.refusals import InvalidToken
-from clozone.accounts.repository import api_keys, profiles
+from clozone.accounts.repository import api_keys
+from clozone.accounts.service.acting import as_stored, lower
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.clock import now
 from clozone.kit.errors import Forbidden, Invalid, NotFound
@@ -44,7 +45,7 @@ def actor_of(key: str) -> Actor:
         return Actor(
             user_id=maker.id,
             org_id=found.org_id,
-            role=_lower(Role(found.role), Role(maker.role)),
+            role=lower(Role(found.role), Role(maker.role)),
             api_key_id=found.id,
             scopes=frozenset(found.scopes),
         )
@@ -55,8 +56,10 @@ def create(
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is not kept and cannot be shown again.
 
-    Raises Forbidden for more rights than the caller has, Invalid for an expiry in the past.
+    Raises Forbidden for more rights than the caller has by now, InvalidToken if they were
+    deactivated, Invalid for an expiry in the past.
     """
+    actor = as_stored(actor, least=Role.admin)
     if not actor.role.at_least(role):
         raise Forbidden(f"A key cannot have the role {role.value}; yours is {actor.role.value}.")
     if missing := [scope for scope in scopes if not actor.may(scope)]:
@@ -66,14 +69,11 @@ def create(
             "expires_at is in the past.",
             errors=[{"field": "expires_at", "message": "is in the past"}],
         )
-    maker = profiles.by_id(actor.user_id) if actor.user_id else None
-    if maker is None:
-        raise Forbidden("Only a person of this organisation can make an API key.")
     prefix = secrets.token_hex(4)
     text = f"{PREFIX}{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     key = api_keys.add(
-        org_id=maker.org_id,
-        created_by=maker.id,
+        org_id=actor.org_id,
+        created_by=actor.user_id,
         name=name,
         prefix=PREFIX + prefix,
         key_hash=_hash(text),
@@ -94,15 +94,16 @@ def list_page(query: PageQuery) -> Page[ApiKey]:
 
 
 def revoke(actor: Actor, key_id: UUID) -> None:
-    """End a key at once; ending it again changes nothing. Raises NotFound."""
+    """End a key at once; ending it again changes nothing. Raises NotFound.
+
+    Like `create` it raises Forbidden for who is no administrator any more, InvalidToken for who was
+    deactivated.
+    """
+    actor = as_stored(actor, least=Role.admin)
     if api_keys.by_id(key_id) is None:
         raise NotFound("There is no such API key.")
     if api_keys.revoke(key_id):
         audit.record(actor, "api_key.revoked", "api_key", key_id)
-
-
-def _lower(one: Role, other: Role) -> Role:
-    return other if one.at_least(other) else one
 
 
 def _hash(key: str) -> bytes:

@@ -1,7 +1,8 @@
 """People of an organisation: who may see and change whom.
 
 Reps see themselves, managers and higher the organisation. Managers look after reps; administrators
-after everybody up to their own role. One active administrator always stays.
+after everybody up to their own role. One active administrator always stays. An API key makes
+nobody who could sign in and be free of its scopes: no passwords, no role above rep.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from clozone.accounts import audit
 from clozone.accounts.refusals import InvalidToken
 from clozone.accounts.repository import profiles, refresh_tokens
 from clozone.accounts.schemas import UserChange, UserFilter
+from clozone.accounts.service.acting import as_stored, require_person
 from clozone.infra.postgres import current_scope
 from clozone.kit.errors import Conflict, Forbidden, NotFound
 from clozone.kit.pagination import Page, Position, page_of
@@ -75,7 +77,10 @@ def create(
     Raises Forbidden for a role the caller may not give, Conflict for an address in use.
     """
     if actor is not None:
+        actor = as_stored(actor, least=Role.manager)
         _require_may_give(actor, role)
+        if password_hash is not None:
+            require_person(actor, "set passwords")
     try:
         user = profiles.add(
             org_id=current_scope().org_id,
@@ -97,7 +102,9 @@ def change(actor: Actor | None, user_id: UUID, changes: UserChange) -> Profile:
     the organisation would lose its last administrator.
     """
     wanted = {name: getattr(changes, name) for name in changes.model_fields_set}
-    if {"role", "active"} & wanted.keys():
+    if actor is not None:
+        actor = as_stored(actor, least=_least_for(actor, user_id))
+    elif {"role", "active"} & wanted.keys():
         _take_turns()
     user = profiles.lock(user_id)
     if user is None:
@@ -122,11 +129,15 @@ def set_password(actor: Actor | None, user_id: UUID, password_hash: str) -> None
 
     Raises NotFound and Forbidden as `change` does.
     """
+    if actor is not None:
+        actor = as_stored(actor, least=_least_for(actor, user_id))
     user = profiles.lock(user_id)
     if user is None:
         raise _nobody()
-    if actor is not None and actor.user_id != user_id:
-        _require_looks_after(actor, user)
+    if actor is not None:
+        require_person(actor, "set passwords")
+        if actor.user_id != user_id:
+            _require_looks_after(actor, user)
     profiles.change(user_id, password_hash=password_hash)
     refresh_tokens.revoke_all(user_id)
     audit.record(actor, "user.password_set", "user", user_id)
@@ -134,6 +145,11 @@ def set_password(actor: Actor | None, user_id: UUID, password_hash: str) -> None
 
 def _sees_all(actor: Actor) -> bool:
     return actor.role.at_least(Role.manager)
+
+
+def _least_for(actor: Actor, user_id: UUID) -> Role:
+    """Who could see others when they signed in is told what they lack, not that nobody is there."""
+    return Role.manager if _sees_all(actor) and actor.user_id != user_id else Role.rep
 
 
 def _nobody() -> NotFound:
@@ -151,6 +167,8 @@ def _require_may_give(actor: Actor, role: Role) -> None:
         raise Forbidden(f"You cannot give the role {role.value}; yours is {actor.role.value}.")
     if role is not Role.rep and not actor.role.at_least(Role.admin):
         raise Forbidden("Managers can add reps; other roles need an administrator.")
+    if role is not Role.rep:
+        require_person(actor, "give a role above rep")
 
 
 def _require_looks_after(actor: Actor, user: Profile) -> None:
