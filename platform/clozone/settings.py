@@ -129,7 +129,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1_048_576, description="Largest body of our own API.")
     max_webhook_bytes: int = Field(10_485_760, description="Largest webhook body.")
     rate_limit_api: str = Field(
-        "100 per 15 minutes", description="Per address, for callers without credentials."
+        "100 per 15 minutes", description="Per address, for what needs no credentials."
+    )
+    rate_limit_credentials: str | None = Field(
+        None,
+        description="Per address, for missing or refused credentials. Default: RATE_LIMIT_API.",
     )
     rate_limit_user: str = Field(
         "1000 per 15 minutes", description="Per signed-in user or API key."

@@ -66,12 +66,14 @@ class Decision:
 
 
 class RateLimiter:
-    """Counts hits by policy and key. Policies: api, user, strict, login, login_address."""
+    """Counts hits by policy and key. Policies: api, credentials, user, strict, login,
+    login_address."""
 
     def __init__(self, settings: Settings) -> None:
         login = parse(settings.rate_limit_login)
         self._items: dict[str, RateLimitItem] = {
             "api": parse(settings.rate_limit_api),
+            "credentials": parse(settings.rate_limit_credentials or settings.rate_limit_api),
             "user": parse(settings.rate_limit_user),
             "strict": parse(settings.rate_limit_strict),
             "login": login,

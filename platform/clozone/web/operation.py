@@ -14,7 +14,7 @@ from clozone.web.body import read_body
 from clozone.web.encoding import json_response
 from clozone.web.guard import admit, enter_organisation, identify
 from clozone.web.identity import Actor, Role
-from clozone.web.rate_limit import limit_caller
+from clozone.web.rate_limit import limit_caller, limit_refused
 from clozone.web.validation import read_query
 
 Limit = Literal["default", "api", "user", "strict"] | None
@@ -64,8 +64,9 @@ def operation(
     - `returns`: status → model, `list[Model]`, `Raw`, or None for no content. The first is the
       default.
     - `errors`: refusals to document beyond those that follow from the rest.
-    - `limit`: "default" counts a signed-in caller under `user`, anyone else under `api`; "strict"
-      for grading on demand; None for webhooks and health.
+    - `limit`: "default" counts a signed-in caller under `user`, callers of public routes under
+      `api`; "strict" for grading on demand; None for webhooks and health. Where credentials are
+      needed and no good, the request counts under `credentials`.
     - `max_body`: whose size limit holds, our API's or the webhooks'.
 
     Path parameters come by name. The handler returns a value, `(value, status)`,
@@ -120,14 +121,14 @@ def operation_of(view: Callable[..., Any] | None) -> Operation | None:
 
 
 async def _caller(spec: Operation) -> Actor | None:
-    """Who calls, counted against the limit. A failed sign-in counts under the address."""
+    """Who calls, counted against the limit. Refused credentials count apart."""
     if spec.allow is None:
         await limit_caller(spec.limit, None)
         return None
     try:
         actor = await identify()
     except Unauthenticated:
-        await limit_caller(spec.limit, None)
+        await limit_refused(spec.limit)
         raise
     await limit_caller(spec.limit, actor)
     return actor

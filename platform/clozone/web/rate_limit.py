@@ -30,9 +30,24 @@ async def limit_caller(limit: "Limit", actor: Actor | None) -> None:
     """Count this request. Raises TooManyRequests once the policy's quota is used up."""
     if limit is None:
         return
-    key = actor.client_key if actor else f"address:{limit_group(caller_address())}"
+    key = actor.client_key if actor else _address_key()
     policy = ("user" if actor else "api") if limit in ("default", "user") else limit
     enforce(await limiter().hit(policy, key))
+
+
+async def limit_refused(limit: "Limit") -> None:
+    """Count a request whose credentials are missing or no good, by its address.
+
+    It is counted apart from what needs no credentials: a forgotten browser tab that asks on and on
+    with an old token must not keep everybody behind its address from signing in. Raises
+    TooManyRequests once the quota is used up.
+    """
+    if limit is not None:
+        enforce(await limiter().hit("credentials", _address_key()))
+
+
+def _address_key() -> str:
+    return f"address:{limit_group(caller_address())}"
 
 
 def enforce(decision: Decision) -> None:

@@ -77,13 +77,42 @@ def test_callers_have_their_own_quota_wherever_they_call_from(start):
 
 
 def test_guessing_tokens_is_limited_by_address(start):
-    site = start(rate_limit_api="2 per minute")
+    site = start(rate_limit_credentials="2 per minute")
     guesses = [
         site.client.get("/api/things", headers={"Authorization": f"Bearer {n}"}).status_code
         for n in range(3)
     ]
     assert guesses == [401, 401, 429]
     assert statuses(site, "/api/things", 1, REP) == [200]
+
+
+@pytest.mark.parametrize("path, method", [("/api/things", "GET"), ("/api/things/grade", "POST")])
+def test_a_stale_tab_keeps_nobody_of_its_office_from_signing_in(start, path, method):
+    site = start(
+        rate_limit_api="3 per minute",
+        rate_limit_credentials="2 per minute",
+        rate_limit_strict="1 per minute",
+    )
+    stale = {"Authorization": "Bearer too-old"}
+    answers = [site.client.request(method, path, headers=stale) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429, 429, 429]
+    assert [RATE_LIMIT.fullmatch(answer.headers["ratelimit"])[2] for answer in answers] == [
+        *("1", "0", "0", "0", "0")
+    ]
+    assert answers[0].headers["ratelimit-policy"] == '"credentials";q=2;w=60'
+    assert answers[-1].json()["policy"] == "credentials"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    # What signing in is counted under, by the same address, is all there still.
+    public = [site.client.get("/api/things/public") for _ in range(4)]
+    assert [answer.status_code for answer in public] == [200, 200, 200, 429]
+    assert public[0].headers["ratelimit-policy"] == '"api";q=3;w=60'
+    assert statuses(site, "/api/things/grade", 1, REP, "POST") == [202]
+
+
+def test_refused_credentials_have_the_quota_of_the_api_unless_told_otherwise(start):
+    site = start(rate_limit_api="2 per minute")
+    answer = site.client.get("/api/things", headers={"Authorization": "Bearer 0"})
+    assert answer.headers["ratelimit-policy"] == '"credentials";q=2;w=60'
 
 
 def test_grading_on_demand_is_strict(start):
