@@ -19,10 +19,11 @@ VARIABLES = frozenset(
         *("NGINX_USER", "NGINX_WORKERS", "NGINX_LISTEN", "NGINX_RESOLVER"),
         *("NGINX_RATE_API", "NGINX_BURST_API", "NGINX_RATE_WEBHOOKS", "NGINX_BURST_WEBHOOKS"),
         *("NGINX_CONNECTIONS", "ACCESS_LOG", "ERROR_LOG", "FRONTEND_ROOT", "MAX_BODY"),
-        *("WEB_SERVERS", "S3_SERVER", "S3_BUCKET"),
+        *("WEB_SERVERS", "S3_SERVER", "S3_BUCKET", "SET_REAL_IP_FROM", "CORS_ORIGINS_MAP"),
     }
 )
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|null|\*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 MAX_BODY = "10m"
@@ -102,7 +103,22 @@ def _values(plan: Plan, web: list[str], bucket: str) -> dict[str, object]:
         "WEB_SERVERS": "\n    ".join(f"server {address} max_fails=0;" for address in web),
         "S3_SERVER": plan.address("s3"),
         "S3_BUCKET": bucket,
+        "SET_REAL_IP_FROM": "\n".join(
+            f"set_real_ip_from {network};" for network in options.nginx_real_ip_from
+        ),
+        "CORS_ORIGINS_MAP": "\n    ".join(_cors_lines(plan.env.get("CORS_ORIGINS", ""))),
     }
+
+
+def _cors_lines(origins: str) -> list[str]:
+    """What nginx answers to each of the allowed `origins`, as entries of a map."""
+    allowed = dict.fromkeys(origin.strip() for origin in origins.split(",") if origin.strip())
+    for origin in allowed:
+        if not _ORIGIN.fullmatch(origin):
+            raise BundleError(f"CORS_ORIGINS names {origin!r}, which is not an origin.")
+    if "*" in allowed:
+        return ['"~." "*";']
+    return [f'"{origin}" "{origin}";' for origin in allowed]
 
 
 def _account(plan: Plan) -> Account | None:

@@ -7,6 +7,7 @@ the launcher reads them.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from clozone.local.errors import BundleError
@@ -34,10 +35,15 @@ BURST_API = Variable("NGINX_BURST_API", "200", "How many more it lets through at
 RATE_WEBHOOKS = Variable("NGINX_RATE_WEBHOOKS", "200r/s", "The same for webhooks.")
 BURST_WEBHOOKS = Variable("NGINX_BURST_WEBHOOKS", "1000", "The same for webhooks.")
 CONNECTIONS = Variable("NGINX_CONNECTIONS", "200", "Requests in progress per address.")
+REAL_IP_FROM = Variable(
+    "NGINX_REAL_IP_FROM",
+    "",
+    "Comma-separated networks of proxies before nginx, whose X-Forwarded-For names the client.",
+)
 
 VARIABLES = (
     *(PORT, BIND, WEB_INSTANCES, FRONTEND),
-    *(RATE_API, BURST_API, RATE_WEBHOOKS, BURST_WEBHOOKS, CONNECTIONS),
+    *(RATE_API, BURST_API, RATE_WEBHOOKS, BURST_WEBHOOKS, CONNECTIONS, REAL_IP_FROM),
 )
 
 
@@ -54,6 +60,7 @@ class Options:
     nginx_rate_webhooks: str
     nginx_burst_webhooks: int
     nginx_connections: int
+    nginx_real_ip_from: tuple[str, ...]
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> "Options":
@@ -69,6 +76,7 @@ class Options:
             nginx_rate_webhooks=_rate(env, RATE_WEBHOOKS),
             nginx_burst_webhooks=_integer(env, BURST_WEBHOOKS, 1, 1_000_000),
             nginx_connections=_integer(env, CONNECTIONS, 1, 1_000_000),
+            nginx_real_ip_from=_networks(env, REAL_IP_FROM),
         )
 
 
@@ -95,3 +103,13 @@ def _rate(env: Mapping[str, str], variable: Variable) -> str:
     if not _RATE.fullmatch(text):
         raise BundleError(f"{variable.name} is {text!r}; write it like {variable.default}.")
     return text
+
+
+def _networks(env: Mapping[str, str], variable: Variable) -> tuple[str, ...]:
+    texts = [text.strip() for text in _text(env, variable).split(",") if text.strip()]
+    try:
+        return tuple(str(ip_network(text)) for text in texts)
+    except ValueError as error:
+        raise BundleError(
+            f"{variable.name} is not a list of networks such as 10.0.0.0/8: {error}."
+        ) from error

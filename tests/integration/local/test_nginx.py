@@ -15,7 +15,13 @@ from tests.integration.local.stand_in import Upstream, upstream
 
 from clozone.local.bundle import Bundle
 
-LIMITS = {"NGINX_RATE_API": "1r/s", "NGINX_BURST_API": "30", "NGINX_RATE_WEBHOOKS": "1000r/s"}
+ORIGIN = "https://app.example"
+LIMITS = {
+    **{"NGINX_RATE_API": "1r/s", "NGINX_BURST_API": "30", "NGINX_RATE_WEBHOOKS": "1000r/s"},
+    "CORS_ORIGINS": f"{ORIGIN}, http://localhost:5173",
+    # Only this one of the loopback's addresses is a proxy.
+    "NGINX_REAL_IP_FROM": "127.0.0.9",
+}
 NGINX_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -72,6 +78,14 @@ def _raw(bundle: Bundle, request: bytes) -> bytes:
         while part := connection.recv(65_536):
             answer += part
     return answer
+
+
+def _client_from(bundle: Bundle, address: str) -> httpx2.Client:
+    """A client whose connections come from `address` of the loopback."""
+    return httpx2.Client(
+        base_url=bundle.url.replace("localhost", "127.0.0.1"),
+        transport=httpx2.HTTPTransport(local_address=address),
+    )
 
 
 def _access_line(bundle: Bundle, request_id: str) -> dict[str, object]:
@@ -181,8 +195,13 @@ def test_ten_megabytes_pass(client: httpx2.Client, one: Upstream) -> None:
         (b"GET /api/x HTTP/1.1\r\n\r\n", 400, b"bad_request"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 400, b"bad_request"),
         (b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, b"uri_too_long"),
+        (
+            b"POST /api/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            *(501, b"not_implemented"),
+        ),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, b"http_version_not_supported"),
     ],
-    ids=["broken header", "no host", "long header", "long address"],
+    ids=["broken header", "no host", "long header", "long address", "odd encoding", "odd version"],
 )
 def test_what_cannot_be_read_is_a_problem(
     generous: Bundle, request_bytes: bytes, status: int, code: bytes
@@ -191,6 +210,29 @@ def test_what_cannot_be_read_is_a_problem(
     assert head.startswith(b"HTTP/1.1 %d" % status)
     assert b"application/problem+json" in head
     assert json.loads(body)["code"].encode() == code
+
+
+def test_the_oldest_http_reaches_the_platform_with_a_host(generous: Bundle, one: Upstream) -> None:
+    answer = _raw(generous, b"GET /api/x HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert one.requests[0][2]["host"] == "localhost"
+
+
+@pytest.mark.parametrize("path", ["/clozone", "/api", "/api/webhooks"])
+def test_nothing_is_redirected_to_a_slash(client: httpx2.Client, path: str) -> None:
+    assert _is_problem(client.get(path), 404, "not_found")
+
+
+def test_the_error_log_does_not_quote_ordinary_requests(
+    client: httpx2.Client, one: Upstream, generous: Bundle
+) -> None:
+    """A large body goes to a temporary file, of which nginx would warn with the whole address."""
+    body = b"x" * (5 * 1024 * 1024)
+    client.post(
+        "/api/webhooks/vapi?sig=secret-1", content=body, headers={"X-Request-ID": "req-large-1"}
+    )
+    _access_line(generous, "req-large-1")
+    assert "secret-1" not in (generous.home.logs / "nginx.log").read_text()
 
 
 def test_the_platforms_own_errors_pass_untouched(client: httpx2.Client, one: Upstream) -> None:
@@ -234,6 +276,24 @@ def test_presigned_links_reach_storage_as_they_were_signed(
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/minio/../clozone/a.pdf", "/minio%2f..%2fclozone/a.pdf", "/x/%2e%2e/clozone/a.pdf"),
+        *("/clozone/..%5c..%5cminio", "/clozone/a/%2E%2e/b.pdf", "/clozone/./a.pdf"),
+        *("/clozone//a.pdf", "//clozone/a.pdf", "/%63lozone/a.pdf", "/clozone/", "/clozone/?list"),
+    ],
+)
+def test_what_is_not_plainly_a_file_does_not_reach_storage(
+    generous: Bundle, storage: Upstream, path: str
+) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    head, _, body = _raw(generous, request.encode()).partition(b"\r\n\r\n")
+    assert storage.requests == []
+    assert head.startswith(b"HTTP/1.1 404")
+    assert json.loads(body)["code"] == "not_found"
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])
 def test_storage_is_read_only_from_outside(
     client: httpx2.Client, storage: Upstream, method: str
@@ -256,6 +316,58 @@ def test_reading_too_fast_never_starves_webhooks_or_health(strict: Bundle) -> No
         for _ in range(40):
             assert client.post("/api/webhooks/vapi", json={}).status_code == 200
             assert client.get("/api/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/health/live", "/clozone/a.pdf"])
+def test_health_and_files_have_a_wall_too(strict: Bundle, path: str) -> None:
+    """Nobody listens behind, so what passes the wall is answered at once."""
+    request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    last = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+    answers = _raw(strict, request * 900 + last)
+    assert answers.count(b"HTTP/1.1 502") >= 200
+    assert b"HTTP/1.1 429" in answers
+
+
+def test_what_only_begins_like_health_is_not_health(strict: Bundle) -> None:
+    """It is counted with the rest of the API."""
+    address = "127.0.0.3"
+    with upstream(_ports(strict)["web-1"]), _client_from(strict, address) as client:
+        statuses = {client.get("/api/healthy").status_code for _ in range(60)}
+    assert 429 in statuses
+
+
+def test_behind_a_proxy_of_ours_each_client_has_its_own_bucket(strict: Bundle) -> None:
+    with upstream(_ports(strict)["web-1"]), _client_from(strict, "127.0.0.9") as proxy:
+        one, other = ({"X-Forwarded-For": f"6.6.6.6, 203.0.113.{n}"} for n in (1, 2))
+        assert 429 in {proxy.get("/api/x", headers=one).status_code for _ in range(60)}
+        answer = proxy.get("/api/x", headers=other)
+    assert answer.status_code == 200
+    assert answer.json()["headers"]["x-forwarded-for"] == "203.0.113.2"
+
+
+def test_nobody_else_changes_bucket_by_a_header(strict: Bundle) -> None:
+    with upstream(_ports(strict)["web-1"]), _client_from(strict, "127.0.0.4") as client:
+        answers = [
+            client.get("/api/x", headers={"X-Forwarded-For": f"203.0.113.{n}"})
+            for n in range(10, 70)
+        ]
+    assert answers[0].json()["headers"]["x-forwarded-for"] == "127.0.0.4"
+    assert 429 in {answer.status_code for answer in answers}
+
+
+def test_a_browser_may_read_what_nginx_says_itself(strict: Bundle) -> None:
+    with _client_from(strict, "127.0.0.5") as client:
+        allowed = client.get("/api/health", headers={"Origin": ORIGIN})
+        foreign = client.get("/api/health", headers={"Origin": "https://evil.example"})
+        with upstream(_ports(strict)["web-1"]):
+            platforms = client.get("/api/health", headers={"Origin": ORIGIN})
+    assert _is_problem(allowed, 502, "bad_gateway")
+    assert allowed.headers.get_list("access-control-allow-origin") == [ORIGIN]
+    assert "Retry-After" in allowed.headers["access-control-expose-headers"]
+    assert "access-control-allow-origin" not in foreign.headers
+    assert "Origin" in foreign.headers["vary"]
+    assert platforms.status_code == 200
+    assert "access-control-allow-origin" not in platforms.headers
 
 
 def test_json_is_compressed(client: httpx2.Client, one: Upstream) -> None:

@@ -42,7 +42,7 @@ def test_a_link_does_not_open_another_file(storage: ObjectStorage) -> None:
 def test_nothing_opens_without_a_signature(storage: ObjectStorage) -> None:
     link = _link(storage, "org/one.pdf")
     assert httpx2.get(link.partition("?")[0]).status_code == 403
-    assert httpx2.get(link.partition("org/")[0]).status_code == 403
+    assert httpx2.get(link.partition("org/")[0]).status_code == 404
 
 
 def test_a_link_to_a_missing_file_says_so(storage: ObjectStorage) -> None:

@@ -36,3 +36,10 @@ def test_no_instances_are_too_few() -> None:
 def test_a_wrong_rate_is_refused_by_name(value: str) -> None:
     with pytest.raises(BundleError, match="NGINX_RATE_API"):
         Options.from_environment({"NGINX_RATE_API": value})
+
+
+def test_networks_of_proxies_are_read_and_checked() -> None:
+    read = Options.from_environment({"NGINX_REAL_IP_FROM": "10.0.0.0/8, 192.0.2.1,fd00::/8"})
+    assert read.nginx_real_ip_from == ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8")
+    with pytest.raises(BundleError, match="NGINX_REAL_IP_FROM"):
+        Options.from_environment({"NGINX_REAL_IP_FROM": "all; return 200"})
