@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Final
+from unicodedata import category
 
 from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -10,6 +11,10 @@ from clozone.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2200
+_BREAKS = {"Cc", "Zl", "Zp"}  # C0, DEL and C1, line and paragraph separators
+_UNSEEN = {"Cf", "Zs"}  # zero-width characters and other format characters, spaces
+# Embeddings, overrides and isolates: they make a name read otherwise than it is stored.
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _email(text: str) -> str:
@@ -22,9 +27,14 @@ def _email(text: str) -> str:
     return text
 
 
-def _printable(text: str) -> str:
-    if any(character < " " and character not in "\t\n" for character in text):
-        raise PydanticCustomError("control_characters", "holds control characters")
+def _one_plain_line(text: str) -> str:
+    if any(category(character) in _BREAKS or character in _BIDI for character in text):
+        raise PydanticCustomError(
+            "control_characters", "holds line breaks or other control characters"
+        )
+    # Joiners and marks belong to the spelling of some scripts, but alone they show nothing.
+    if not any(category(character) not in _UNSEEN for character in text):
+        raise PydanticCustomError("empty", "holds nothing that can be seen")
     return text
 
 
@@ -65,7 +75,7 @@ Email = Annotated[
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
-    AfterValidator(_printable),
+    AfterValidator(_one_plain_line),
 ]
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 NewPassword = Annotated[
