@@ -1,6 +1,6 @@
 """What the demonstration shows: a table that fills up, and the results."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +21,23 @@ COLUMNS = {
 }
 
 NUMBERS = frozenset({"score", "s"})
+
+MICRODOLLARS = 1_000_000
+# What the totals are called for people, and how each is written.
+FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "sessions": ("calls", str),
+    "graded": ("graded", str),
+    "not_gradable": ("not gradable", str),
+    "passed": ("passed", str),
+    "pass_rate": ("passed, of the graded", "{:.0%}".format),
+    "average_score": ("average score", "{:.1f}".format),
+    "score_p50": ("median score", str),
+    "score_p90": ("score that 90 % do not exceed", str),
+    "closed_won": ("sales closed", str),
+    "minutes": ("minutes on calls", "{:.1f}".format),
+    "average_talk_ratio": ("rep's share of the talk", "{:.0%}".format),
+    "call_cost_microdollars": ("cost of the calls", lambda value: f"${value / MICRODOLLARS:.2f}"),
+}
 
 
 class LiveProgress:
@@ -90,17 +107,17 @@ def scorecards_table(entries: list[Progress]) -> Table:
 
 
 def analytics_table(analytics: Json) -> Table:
-    """The single figures of the analytics answer; series and rankings are for the screen."""
-    table = Table(
-        "figure",
-        "last 7 days",
-        box=box.SIMPLE,
-        title="Analytics",
-        title_justify="left",
-        pad_edge=False,
-    )
-    for name, value in _figures(analytics):
-        table.add_row(name, value)
+    """The totals of the analytics answer, beside those of the days before if there were any."""
+    columns = {"last 7 days": analytics["totals"]}
+    if analytics["previous"]["sessions"]:
+        columns["7 days before"] = analytics["previous"]
+    table = Table(box=box.SIMPLE, title="Analytics", title_justify="left", pad_edge=False)
+    table.add_column("figure")
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for name, (label, written) in FIGURES.items():
+        values = [figures[name] for figures in columns.values()]
+        table.add_row(label, *("–" if value is None else written(value) for value in values))
     return table
 
 
@@ -137,14 +154,3 @@ def _result(entry: Progress) -> str:
     reason = entry.session.get("not_gradable_reason")
     words = entry.status.replace("_", " ")
     return f"{words}: {str(reason).replace('_', ' ')}" if reason else words
-
-
-def _figures(body: Json, prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in body.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(value, dict) and not prefix:
-            yield from _figures(value, f"{label}: ")
-        elif isinstance(value, float):
-            yield label, f"{value:.2f}"
-        elif isinstance(value, int | str):
-            yield label, str(value)

@@ -25,6 +25,12 @@ LONGEST_EXPORT_SECONDS = 15.0
 PAGE_SIZE = 100
 
 
+def make_private(folder: Path) -> None:
+    """Make `folder`, or the one that is there, its owner's alone: scorecards tell about people."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A rep who is signed in."""
@@ -70,7 +76,7 @@ class DemoRun:
         Raises PlatformError when the platform refuses a request.
         """
         deadline = time.monotonic() + longest_seconds
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private(self.folder)
         self._sign_in()
         polled_at = time.monotonic()
         for entry in self.progress:

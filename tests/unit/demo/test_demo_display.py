@@ -3,8 +3,10 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from clozone.analytics.schemas import Figures
 from clozone.demo.content import demo_calls
 from clozone.demo.display import (
+    FIGURES,
     LiveProgress,
     analytics_table,
     as_json,
@@ -73,13 +75,33 @@ def test_a_row_tells_why_there_is_no_grade() -> None:
     assert "not gradable: too short" in row
 
 
-def test_the_analytics_show_single_figures_and_leave_out_series() -> None:
-    text = drawn(
-        analytics_table({"period": "7d", "totals": {"graded": 14, "mean": 61.5}, "series": [1, 2]})
-    )
-    assert "totals: graded" in text
-    assert "61.50" in text
-    assert "series" not in text
+FIGURES_OF_A_WEEK = {
+    **{"sessions": 20, "graded": 17, "not_gradable": 3, "passed": 8, "pass_rate": 0.4706},
+    **{"average_score": 61.53, "score_p50": 64, "score_p90": 91, "closed_won": 5},
+    **{"minutes": 161.4, "average_talk_ratio": None, "call_cost_microdollars": 5_857_200},
+}
+NOTHING = dict.fromkeys(FIGURES_OF_A_WEEK) | {"sessions": 0}
+
+
+def test_the_analytics_are_in_words_money_and_percent() -> None:
+    text = drawn(analytics_table({"totals": FIGURES_OF_A_WEEK, "previous": NOTHING, "by_day": []}))
+    rows = {line[:30].strip(): line[30:].strip() for line in text.splitlines()}
+    assert rows["cost of the calls"] == "$5.86"
+    assert rows["passed, of the graded"] == "47%"
+    assert rows["rep's share of the talk"] == "–"
+    assert "microdollars" not in text
+    assert "before" not in text
+
+
+def test_the_days_before_stand_beside_if_there_were_calls() -> None:
+    before = FIGURES_OF_A_WEEK | {"sessions": 7, "call_cost_microdollars": 1_230_000}
+    text = drawn(analytics_table({"totals": FIGURES_OF_A_WEEK, "previous": before}))
+    assert "7 days before" in text
+    assert "$1.23" in text
+
+
+def test_a_figure_has_its_words_for_each_of_the_answer() -> None:
+    assert FIGURES.keys() == Figures.model_fields.keys()
 
 
 def test_json_is_not_ok_when_one_call_is_not() -> None:
