@@ -1,7 +1,9 @@
-"""Grading on processes of its own: an offline model whose faults hit nobody else, a web, a worker."""
+"""Grading on processes of its own: an offline model whose faults hit nobody else, a web, a worker.
+
+The worker of other folders lives as long as the run, and must not take the jobs of these tests.
+"""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,18 +16,10 @@ from tests.support.processes import PlatformProcess, await_http, free_port
 from clozone.infra.cache import init_cache
 from clozone.infra.progress import init_progress
 from clozone.jobs.delivery import init_delivery
+from clozone.local.bundle import Bundle
 from clozone.settings import Settings
 
-# No other test worker delivers through these.
-QUEUE_DATABASE, CACHE_DATABASE = 14, 15
 WINDOW_TOKENS = 1_500
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these share one worker process and one model, so they share one test worker."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("grading"))
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +31,18 @@ def running_model(
 
 
 @pytest.fixture(scope="session")
-def own_environment(environment: dict[str, str], running_model: OfflineModel) -> dict[str, str]:
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Redis of our own: no other worker takes the jobs announced in it."""
+    home = tmp_path_factory.mktemp("grading-redis") / "home"
+    with Bundle(home, port=0, parts=["valkey"]) as bundle:
+        yield bundle.environment()["REDIS_URL"]
+
+
+@pytest.fixture(scope="session")
+def own_environment(
+    environment: dict[str, str], running_model: OfflineModel, own_redis: str
+) -> dict[str, str]:
     """The variables of this folder's processes."""
-    redis = environment["REDIS_URL"].rsplit("/", 1)[0]
     return environment | {
         "OPENAI_BASE_URL": running_model.base_url,
         "OPENAI_API_KEY": "any",
@@ -47,8 +50,8 @@ def own_environment(environment: dict[str, str], running_model: OfflineModel) ->
         "LLM_TIMEOUT_SECONDS": "5",
         "LLM_MAX_INPUT_TOKENS": str(WINDOW_TOKENS),
         "JOB_RETRY_BASE_SECONDS": "0.05",
-        "REDIS_URL": f"{redis}/{QUEUE_DATABASE}",
-        "REDIS_CACHE_URL": f"{redis}/{CACHE_DATABASE}",
+        "REDIS_URL": own_redis,
+        "REDIS_CACHE_URL": own_redis,
     }
 
 
