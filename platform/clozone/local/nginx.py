@@ -106,12 +106,15 @@ def _values(plan: Plan, web: list[str], bucket: str) -> dict[str, object]:
         "SET_REAL_IP_FROM": "\n".join(
             f"set_real_ip_from {network};" for network in options.nginx_real_ip_from
         ),
-        "CORS_ORIGINS_MAP": "\n    ".join(_cors_lines(plan.env.get("CORS_ORIGINS", ""))),
+        "CORS_ORIGINS_MAP": "\n    ".join(cors_lines(plan.env.get("CORS_ORIGINS", ""))),
     }
 
 
-def _cors_lines(origins: str) -> list[str]:
-    """What nginx answers to each of the allowed `origins`, as entries of a map."""
+def cors_lines(origins: str) -> list[str]:
+    """What nginx answers to each of the allowed `origins`, as entries of a map.
+
+    Takes the comma-separated setting; raises BundleError for what no browser sends as an origin.
+    """
     allowed = dict.fromkeys(origin.strip() for origin in origins.split(",") if origin.strip())
     for origin in allowed:
         if not _ORIGIN.fullmatch(origin):

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from clozone.local.nginx import VARIABLES, render, templates_folder
+from clozone.local.errors import BundleError
+from clozone.local.nginx import VARIABLES, cors_lines, render, templates_folder
 
 SOURCES = ("nginx.conf.template", "templates/clozone.conf.template")
 VALUES = {name: f"<{name}>" for name in VARIABLES}
@@ -40,3 +41,21 @@ def test_no_location_drops_the_headers_of_the_server() -> None:
     server = _template("templates/clozone.conf.template").split("server {", 1)[1]
     inside_locations = server[server.index("\n    location ") :]
     assert "add_header" not in inside_locations
+
+
+def test_each_allowed_origin_is_answered_with_itself() -> None:
+    assert cors_lines(" https://a.example,http://localhost:5173,https://a.example,") == [
+        '"https://a.example" "https://a.example";',
+        '"http://localhost:5173" "http://localhost:5173";',
+    ]
+    assert cors_lines("") == []
+
+
+def test_a_star_allows_whoever_names_an_origin() -> None:
+    assert cors_lines("https://a.example,*") == ['"~." "*";']
+
+
+@pytest.mark.parametrize("value", ["https://a.example/", 'https://a" 1; default "x', "a.example"])
+def test_what_is_not_an_origin_is_refused_by_name(value: str) -> None:
+    with pytest.raises(BundleError, match="CORS_ORIGINS"):
+        cors_lines(value)
