@@ -1,6 +1,7 @@
 """`clozone user` and `clozone token`: people, from the machine itself.
 
 The command line is trusted: whoever may read the settings may do anything, also make operators.
+Without `DATABASE_URL` the bundle that runs in `CLOZONE_HOME` is meant.
 """
 
 import json
@@ -20,11 +21,13 @@ from clozone.accounts.repository import profiles
 from clozone.accounts.schemas import NewUser, PasswordChange, UserAnswer, UserChange
 from clozone.accounts.service import users
 from clozone.accounts.tokens import AccessTokens, WeakSecret
-from clozone.infra.postgres import Scope, close_database, init_database, unit_of_work
+from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.errors import DomainError
 from clozone.kit.ids import new_id
+from clozone.local.attach import connected
+from clozone.local.errors import BundleError
 from clozone.models.accounts import Organization, Profile
-from clozone.settings import load_settings
+from clozone.settings import Settings
 from clozone.web.identity import Role
 from clozone.web.validation import validated
 
@@ -35,15 +38,16 @@ _from_stdin = click.option(
 
 
 @contextmanager
-def _platform() -> Iterator[None]:
-    """The database, and refusals as one sentence."""
-    init_database(load_settings(), pool_size=1)
+def platform() -> Iterator[Settings]:
+    """The settings and the open database of the platform that is meant; refusals as one sentence.
+
+    That is the one the environment describes, or else the bundle that runs in `CLOZONE_HOME`.
+    """
     try:
-        yield
-    except (DomainError, WeakSecret) as error:
+        with connected() as settings:
+            yield settings
+    except (BundleError, DomainError, WeakSecret) as error:
         raise click.ClickException(str(error)) from None
-    finally:
-        close_database()
 
 
 @click.group()
@@ -71,7 +75,7 @@ def create(
     if (organization is None) == (new_organization is None):
         raise click.UsageError("Give either --organization ID or --new-organization NAME.")
     password = _password(password_stdin)
-    with _platform():
+    with platform():
         fields = {"email": email, "full_name": name, "role": role, "password": password}
         new = validated(lambda: NewUser.model_validate(fields))
         hashed = hash_password(password)
@@ -97,7 +101,7 @@ def create(
 def list_people(organization: UUID | None, as_json: bool) -> None:
     """List people, of every organisation unless one is named."""
     scope = Scope.tenant(organization) if organization else Scope.platform()
-    with _platform(), unit_of_work(scope):
+    with platform(), unit_of_work(scope):
         people = [_facts(person) for person in profiles.everybody()]
     if as_json:
         click.echo(json.dumps(people, indent=2))
@@ -113,7 +117,7 @@ def list_people(organization: UUID | None, as_json: bool) -> None:
 def set_password(email: str, password_stdin: bool) -> None:
     """Set a password; it ends every sign-in of the person."""
     password = _password(password_stdin)
-    with _platform():
+    with platform():
         validated(lambda: PasswordChange.model_validate({"password": password}))
         hashed = hash_password(password)
         person = _person(email)
@@ -126,7 +130,7 @@ def set_password(email: str, password_stdin: bool) -> None:
 @click.argument("email")
 def deactivate(email: str) -> None:
     """Deactivate a person; it ends every sign-in of theirs."""
-    with _platform():
+    with platform():
         person = _person(email)
         with unit_of_work(Scope.tenant(person.org_id)):
             changed = users.change(None, person.id, UserChange(active=False))
@@ -139,7 +143,7 @@ def deactivate(email: str) -> None:
 @click.option("--subject", required=True, help="The `sub` of their tokens.")
 def bind(email: str, issuer: str, subject: str) -> None:
     """Let a person in with another issuer's tokens; it replaces an earlier binding."""
-    with _platform():
+    with platform():
         person = _person(email)
         try:
             with unit_of_work(Scope.tenant(person.org_id)):
@@ -160,8 +164,8 @@ def token() -> None:
 @click.option("--seconds", type=click.IntRange(1, 86_400), help="Lifetime; default as configured.")
 def issue(email: str, seconds: int | None) -> None:
     """Print an access token of an active person, for scripts."""
-    with _platform():
-        tokens = AccessTokens(load_settings())
+    with platform() as settings:
+        tokens = AccessTokens(settings)
         person = _person(email)
         if not person.active:
             raise click.ClickException(f"{email} is deactivated.")

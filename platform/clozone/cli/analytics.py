@@ -1,15 +1,17 @@
 """`clozone analytics`: the rollup behind the analytics, checked and made anew."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import click
 
 from clozone.analytics import recount
+from clozone.cli.accounts import platform
 from clozone.infra.cache import init_cache
-from clozone.infra.postgres import Scope, close_database, init_database, unit_of_work
+from clozone.infra.postgres import Scope, unit_of_work
 from clozone.infra.records import Record
 from clozone.sessions.rollup import KEY, SUMS
-from clozone.settings import load_settings
 
 SHOWN = 20
 
@@ -19,13 +21,15 @@ _organization = click.option(
 
 
 @click.group()
-@click.pass_context
-def analytics(context: click.Context) -> None:
+def analytics() -> None:
     """Check or rebuild the figures behind the analytics."""
-    settings = load_settings()
-    init_database(settings, pool_size=1)
-    init_cache(settings)
-    context.call_on_close(close_database)
+
+
+@contextmanager
+def _figures() -> Iterator[None]:
+    with platform() as settings:
+        init_cache(settings)
+        yield
 
 
 @analytics.command()
@@ -33,9 +37,10 @@ def analytics(context: click.Context) -> None:
 def verify(org_id: UUID | None) -> None:
     """Compare the rollup with a recount from the sessions; exit 1 when they differ."""
     found: list[Record] = []
-    for organization in _organizations(org_id):
-        with unit_of_work(Scope.platform()):
-            found += recount.differences(organization)
+    with _figures():
+        for organization in _organizations(org_id):
+            with unit_of_work(Scope.platform()):
+                found += recount.differences(organization)
     for difference in found[:SHOWN]:
         click.echo(_described(difference))
     if len(found) > SHOWN:
@@ -56,9 +61,10 @@ def rebuild(org_id: UUID | None) -> None:
     sessions wait meanwhile.
     """
     rows = 0
-    for organization in _organizations(org_id):
-        with unit_of_work(Scope.platform()):
-            rows += recount.rebuild(organization)
+    with _figures():
+        for organization in _organizations(org_id):
+            with unit_of_work(Scope.platform()):
+                rows += recount.rebuild(organization)
     click.echo(f"rebuilt: {rows} rows")
 
 

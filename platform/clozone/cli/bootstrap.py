@@ -12,11 +12,12 @@ import click
 from clozone.accounts.passwords import hash_password
 from clozone.accounts.repository import profiles
 from clozone.accounts.service import users
+from clozone.cli.accounts import platform
 from clozone.demo.content import demo_templates
-from clozone.infra.postgres import Scope, close_database, init_database, unit_of_work
+from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.ids import new_id
 from clozone.models.accounts import Organization
-from clozone.settings import Settings, load_settings
+from clozone.settings import Settings
 from clozone.training.schemas import NewTemplate, TemplateFilter
 from clozone.training.service import templates
 from clozone.web.identity import Role
@@ -50,12 +51,8 @@ def bootstrap(file: Path) -> None:
 
     Safe to repeat: what is there stays. If the file was lost, its accounts get new passwords.
     """
-    settings = load_settings()
-    init_database(settings, pool_size=1)
-    try:
+    with platform() as settings:
         click.echo(_ensure(settings, file))
-    finally:
-        close_database()
 
 
 def _ensure(settings: Settings, file: Path) -> str:
