@@ -46,7 +46,7 @@ down: .venv/run  ## Stop a platform that was started detached
 	$(BIN)/clozone down
 
 test: .venv/dev  ## Run every test against real servers
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/dev  ## Check style, types and layers
 	$(BIN)/ruff check .

@@ -3,14 +3,17 @@
 from loguru import logger
 
 from clozone.infra.logging import configure_logging
-from clozone.infra.postgres import close_database, init_database
+from clozone.infra.postgres import Scope, close_database, init_database, unit_of_work
 from clozone.jobs.delivery import init_delivery
 from clozone.jobs.schedule import Duty, Scheduler
 from clozone.jobs.sweeper import sweep
+from clozone.kit.clock import now
+from clozone.llm import account_book
 from clozone.process import heartbeat, stop_on_signals
 from clozone.settings import Settings
 
 SWEEP_SECONDS = 1.0
+CLOSE_CALLS_SECONDS = 30.0
 
 
 def run_scheduler(settings: Settings) -> None:
@@ -19,8 +22,19 @@ def run_scheduler(settings: Settings) -> None:
     stop = stop_on_signals()
     init_database(settings, pool_size=2)
     init_delivery(settings)
-    duties = [Duty("sweep", SWEEP_SECONDS, lambda: sweep(settings.job_redeliver_seconds))]
+    duties = [
+        Duty("sweep", SWEEP_SECONDS, lambda: sweep(settings.job_redeliver_seconds)),
+        Duty("close abandoned model calls", CLOSE_CALLS_SECONDS, lambda: _close_calls(settings)),
+    ]
     logger.info("scheduler ready")
     Scheduler(duties, heartbeat(settings, "scheduler")).run(stop)
     close_database()
     logger.info("scheduler stopped")
+
+
+def _close_calls(settings: Settings) -> None:
+    oldest = now() - account_book.longest_open(settings.llm_timeout_seconds)
+    with unit_of_work(Scope.platform()):
+        closed = account_book.give_up_all_abandoned(oldest)
+    if closed:
+        logger.bind(calls=closed).warning("model calls that nobody will settle were closed")

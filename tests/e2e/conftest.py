@@ -8,13 +8,6 @@ from tests.support.platform import Platform
 from clozone.local.bundle import Bundle
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these share one running platform, so they share one test worker."""
-    for item in items:
-        if "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("platform"))
-
-
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The whole platform, on a home of its own."""

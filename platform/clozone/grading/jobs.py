@@ -8,7 +8,7 @@ from clozone.infra.postgres import after_commit, unit_of_work
 from clozone.infra.progress import publish
 from clozone.jobs.kinds import RunningJob, job
 from clozone.kit.errors import NotFound
-from clozone.llm.errors import BudgetExhausted
+from clozone.llm.errors import BudgetExhausted, ModelBusy
 from clozone.llm.meter import meter
 from clozone.sessions import lifecycle
 
@@ -29,6 +29,8 @@ def grade_session(job: RunningJob) -> None:
         reading = reader.read(job, call.org_id, call.rubric, call.scenario, call.turns)
     except BudgetExhausted as error:
         raise service.waiting_for_budget(error) from error
+    except ModelBusy as error:
+        raise service.waiting_for_model(error, job.attempt) from error
     # Deleted while it was read: there is nothing left to grade.
     with job.completing(), suppress(NotFound):
         service.record_grade(call.session_id, reading)

@@ -41,12 +41,11 @@ def call_to_grade(session_id: UUID) -> CallToGrade | None:
     )
     if session is None or session.transcript is None:
         return None
-    template = Template.get_or_none(Template.id == session.template_id)
     return CallToGrade(
         session_id=session_id,
         org_id=session.org_id,
         rubric=rubric_by_id(session.rubric_id) if session.rubric_id else None,
-        scenario=template.scenario if template else "",
+        scenario=session.scenario or "",
         turns=turns_from(session.transcript),
     )
 

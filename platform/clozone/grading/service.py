@@ -14,7 +14,7 @@ from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import RunningJob
 from clozone.kit.clock import now
 from clozone.kit.errors import Conflict, Forbidden, NotFound, Permanent, Postponed
-from clozone.llm.errors import BudgetExhausted, UnusableAnswer
+from clozone.llm.errors import BudgetExhausted, ModelBusy, UnusableAnswer
 from clozone.llm.request import LlmRequest
 from clozone.models.operations import Job
 from clozone.models.training import TrainingSession
@@ -33,6 +33,8 @@ NO_RUBRIC = "no_rubric"
 RENDER_SCORECARD = "exports.render_scorecard"
 GRADE_TRANSCRIPT = "grading.grade_transcript"
 LOOK_FOR_BUDGET_SECONDS = 3_600.0
+LONGEST_MODEL_WAIT_SECONDS = 60.0
+MOST_WAITS = 35
 
 
 class Reader:
@@ -70,6 +72,17 @@ class Reader:
             # Kept, it would be read again and again instead of asking the model anew.
             self._meter.forget(latest[0])
             raise UnusableAnswer("not_evidence", str(error)) from error
+
+
+def waiting_for_model(error: ModelBusy, attempt: int) -> Exception:
+    """What a job does whose model is away or asks for patience: it waits, for half an hour in all.
+
+    That is no failure of the call's. Other trouble, and a longer absence, counts as one.
+    """
+    if error.code not in ("unreachable", "rate_limit") or attempt > MOST_WAITS:
+        return error
+    wait = min(2.0**attempt, LONGEST_MODEL_WAIT_SECONDS)
+    return Postponed(str(error), after=max(wait, error.after or 0))
 
 
 def waiting_for_budget(error: BudgetExhausted) -> Postponed:

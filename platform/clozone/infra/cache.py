@@ -12,6 +12,7 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import cast
 from uuid import UUID
@@ -29,6 +30,8 @@ ETAG_BYTES = 16
 REDIS_TIMEOUT_SECONDS = 0.5
 # After a failure Redis is left alone for this long, and every answer is computed.
 REDIS_PAUSE_SECONDS = 5.0
+# A request that read Redis just before the answer was stored may come to ask for it a moment later.
+LINGER_SECONDS = 0.5
 
 _writer: redis.Redis | None = None
 
@@ -100,9 +103,16 @@ class AnalyticsCache:
         if task is None:
             task = asyncio.create_task(self._fill(org_id, name, version, compute))
             self._computing[key] = task
-            task.add_done_callback(lambda _: self._computing.pop(key, None))
+            task.add_done_callback(partial(self._let_go, key))
         # A client that leaves must not take the answer of the others with it.
         return await asyncio.shield(task)
+
+    def _let_go(self, key: tuple[UUID, str, bytes], task: asyncio.Task[Answer]) -> None:
+        """Forget a computation: at once if it failed, else when whoever missed with it was served."""
+        if task.cancelled() or task.exception() is not None:
+            self._computing.pop(key, None)
+        else:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._computing.pop, key, None)
 
     async def _read(self, org_id: UUID, name: str) -> tuple[bytes, Answer | None]:
         if monotonic() < self._pause_until:

@@ -22,7 +22,6 @@ def enqueue(
     org_id: UUID | None = None,
     dedupe_key: str | None = None,
     run_at: datetime | None = None,
-    priority: int = 0,
 ) -> UUID:
     """Add a job and return its id; it is announced to the workers once the transaction commits.
 
@@ -42,7 +41,6 @@ def enqueue(
         "payload": dict(payload),
         "subject_id": subject_id,
         "dedupe_key": dedupe_key,
-        "priority": priority,
         "run_at": due,
         "dispatched_at": max(due, moment),
         "max_attempts": treatment.max_attempts,

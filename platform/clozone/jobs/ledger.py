@@ -5,7 +5,7 @@ whoever lost its lease finds the number changed and writes nothing.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -197,26 +197,3 @@ def overdue(queue: Queue, older_than: float, limit: int = 500) -> list[UUID]:
         {"queue": queue, "age": timedelta(seconds=older_than), "limit": limit},
     ).fetchall()
     return [job_id for (job_id,) in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """How much waits in a queue, and since when the oldest due job has waited."""
-
-    queue: Queue
-    waiting: int
-    running: int
-    oldest_due: datetime | None
-
-
-def queue_states() -> list[QueueState]:
-    """The unfinished work of each queue that has any."""
-    rows = database.execute_sql(
-        """
-        SELECT queue, count(*) FILTER (WHERE state <> 'running'),
-          count(*) FILTER (WHERE state = 'running'),
-          min(run_at) FILTER (WHERE state <> 'running' AND run_at <= now())
-        FROM jobs WHERE state IN ('queued', 'retrying', 'running') GROUP BY queue
-        """
-    ).fetchall()
-    return [QueueState(Queue(queue), *rest) for queue, *rest in rows]

@@ -19,6 +19,8 @@ from clozone.llm.pricing import Price
 from clozone.llm.request import LlmAnswer, LlmRequest, RawAnswer
 from clozone.models.operations import LlmCacheEntry, LlmCall
 
+_ABANDONED = "abandoned: the process that asked is gone"
+
 
 def cached_answer(request: LlmRequest, key: bytes) -> LlmAnswer | None:
     """The answer to equal content that the organisation has paid for, recorded as one more call."""
@@ -129,7 +131,24 @@ def give_up_abandoned(request: LlmRequest, key: bytes, older_than: datetime) -> 
     for (call_id,) in rows:
         call = _locked(call_id)
         if call.state == "reserved":
-            _close(call, "abandoned: the process that asked is gone", None)
+            _close(call, _ABANDONED, None)
+
+
+def give_up_all_abandoned(older_than: datetime, limit: int = 100) -> int:
+    """Close open calls from before `older_than`, which nobody will settle; how many.
+
+    Without this a call whose question is never asked again would hold its reservation for ever.
+    """
+    rows = database.execute_sql(
+        """
+        SELECT id FROM llm_calls WHERE state = 'reserved' AND created_at < %s
+        ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
+        """,
+        (older_than, limit),
+    ).fetchall()
+    for (call_id,) in rows:
+        _close(_locked(call_id), _ABANDONED, None)
+    return len(rows)
 
 
 def forget_answer(org_id: UUID, key: bytes) -> None:

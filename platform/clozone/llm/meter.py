@@ -22,7 +22,7 @@ from clozone.settings import Settings
 
 POLL_SECONDS = 0.2
 # Waiting longer than this for somebody else's answer is left to the caller's next try.
-LONGEST_WAIT_SECONDS = 20.0
+LONGEST_WAIT_SECONDS = 2.0
 SETTLE_AGAIN_SECONDS = (0.5, 2.0, 5.0)
 
 

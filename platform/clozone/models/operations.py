@@ -52,7 +52,6 @@ class Job(Table):
     payload = BinaryJSONField(default=dict)
     subject_id = UUIDField(null=True)
     dedupe_key = TextField(null=True)
-    priority = SmallIntegerField(default=0)
     state = CharField(max_length=16, default="queued")
     run_at = time_of_writing()
     dispatched_at = TimestampField(null=True)

@@ -73,6 +73,7 @@ class TrainingSession(Table):
     """One practice call.
 
     status: pending (not called yet) → in_progress → processing → completed | not_gradable | failed.
+    Rubric and scenario are those of its start, whatever becomes of the template.
     `closed` says whether the rep closed the deal; null while nobody has said.
     A deleted session keeps its row (`deleted_at`) without its content, so that a late webhook
     cannot bring it back.
@@ -83,6 +84,7 @@ class TrainingSession(Table):
     template_id = UUIDField(null=True)
     assignment_id = UUIDField(null=True)
     rubric_id = UUIDField(null=True)
+    scenario = TextField(null=True)
     vapi_call_id = TextField(null=True)
     status = CharField(max_length=16, default="pending")
     not_gradable_reason = TextField(null=True)

@@ -29,6 +29,7 @@ CONTENT = (
     "started_at",
     "ended_at",
     "duration_seconds",
+    "scenario",
     "raw_transcript",
     "transcript",
     "metrics",

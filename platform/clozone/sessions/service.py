@@ -47,6 +47,7 @@ def start_session(settings: Settings, actor: Actor, body: SessionStart) -> Start
         template_id=template.id,
         assignment_id=body.assignment_id,
         rubric_id=template.rubric_id,
+        scenario=template.scenario,
     )
     metadata = CallMetadata(
         session_id=session.id,

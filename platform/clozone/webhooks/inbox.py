@@ -40,7 +40,8 @@ def accept(body: bytes, headers: Mapping[str, str]) -> Stored:
     envelope = read_envelope(body)
     with unit_of_work(Scope.platform()):
         stored = _store(envelope, body, headers)
-        if not stored.duplicate and envelope.message_type in USED_TYPES:
+        fresh = not stored.duplicate or _revived(stored.id)
+        if fresh and envelope.message_type in USED_TYPES:
             enqueue("webhooks.process_event", {"event_id": str(stored.id)})
     return stored
 
@@ -78,6 +79,19 @@ def _store(envelope: Envelope, body: bytes, headers: Mapping[str, str]) -> Store
         .execute()
     )[0]
     return Stored(stored_id, duplicate=stored_id != event_id)
+
+
+def _revived(event_id: UUID) -> bool:
+    """Take up a dead delivery again that its sender repeats; whether there was one to take up.
+
+    What it died of may have passed; if not, it dies again of the same.
+    """
+    revived = (
+        WebhookEvent.update(state="received", reason=None, processed_at=None)
+        .where(WebhookEvent.id == event_id, WebhookEvent.state == "dead")
+        .execute()
+    )
+    return bool(revived)
 
 
 def settle(event_id: UUID, state: str, reason: str | None, session_id: UUID | None) -> None:

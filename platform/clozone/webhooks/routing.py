@@ -82,6 +82,7 @@ def _make(update: CallUpdate, sibling: TrainingSession | None) -> TrainingSessio
         "user_id": person.id,
         "template_id": template.id if template else None,
         "rubric_id": template.rubric_id if template else None,
+        "scenario": template.scenario if template else None,
         "assignment_id": _assignment_id(references, person, template),
         "vapi_call_id": update.call_id,
         "status": "pending",

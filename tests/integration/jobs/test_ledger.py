@@ -4,14 +4,14 @@ from uuid import UUID
 import pytest
 from job_probe import Probe, eventually
 
-from clozone.infra.postgres import Scope, unit_of_work
+from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.jobs import kinds, ledger
 from clozone.jobs.delivery import delivery
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import Queue, RunningJob
 from clozone.jobs.runner import POISON_AFTER
 from clozone.jobs.sweeper import sweep
-from clozone.kit.errors import Permanent, Retryable
+from clozone.kit.errors import Permanent, Postponed, Retryable
 from clozone.kit.ids import new_id
 from clozone.models.accounts import Organization
 from clozone.models.operations import Job
@@ -241,3 +241,33 @@ def test_a_failure_is_told_without_the_data_that_it_quotes(probe: Probe) -> None
     job_id = probe.enqueue()
     probe.worker().run(job_id)
     assert probe.row(job_id).last_error == "ValueError: duplicate key"
+
+
+def test_what_the_database_is_to_blame_for_is_no_failure(probe: Probe) -> None:
+    def handler(job: RunningJob) -> None:
+        if job.attempt == 1:
+            with job.completing():
+                database.execute_sql("SET LOCAL statement_timeout = 1")
+                database.execute_sql("SELECT pg_sleep(1)")
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    probe.worker().run(job_id)
+    row = probe.row(job_id)
+    assert (row.state, row.failures) == ("retrying", 0)
+    probe.make_due(job_id)
+    probe.worker().run(job_id)
+    assert probe.row(job_id).state == "succeeded"
+    assert probe.outcomes(job_id) == ["released", "succeeded"]
+
+
+def test_a_job_that_cannot_begin_yet_waits_without_a_failure(probe: Probe) -> None:
+    def handler(_job: RunningJob) -> None:
+        raise Postponed("the budget is full", after=3_600)
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    probe.worker().run(job_id)
+    row = probe.row(job_id)
+    assert (row.state, row.failures, row.last_error) == ("retrying", 0, "the budget is full")
+    assert (row.run_at - row.created_at).total_seconds() >= 3_600

@@ -12,6 +12,7 @@ from clozone.infra.postgres import Scope, dedicated_connection, unit_of_work
 from clozone.kit.clock import now
 from clozone.kit.errors import Postponed
 from clozone.kit.ids import new_id
+from clozone.llm import account_book
 from clozone.llm import meter as meters
 from clozone.models.operations import LlmCall, PriceOverride
 
@@ -111,6 +112,22 @@ def test_a_call_left_open_long_ago_is_taken_over(make_meter, account):
     assert (left.state, left.cost_microdollars) == ("failed", None)
     assert left.error.startswith("abandoned")
     assert done.state == "settled"
+
+
+def test_a_call_that_is_never_asked_again_is_closed_all_the_same(make_meter, account):
+    budget = account.budget(10**9)
+    die_while_asking(make_meter(), account.question())
+    with unit_of_work(Scope.platform()):
+        account_book.give_up_all_abandoned(now() - timedelta(minutes=10))
+    assert account.call().state == "reserved"
+    with unit_of_work(Scope.platform()):
+        LlmCall.update(created_at=now() - timedelta(minutes=10)).where(
+            LlmCall.org_id == account.org_id
+        ).execute()
+        assert account_book.give_up_all_abandoned(now() - timedelta(minutes=5)) >= 1
+    left = account.call()
+    assert (left.state, left.cost_microdollars) == ("failed", None)
+    assert account.window(budget)[0] == 0
 
 
 def test_a_jobs_next_try_takes_over_at_once(make_meter, account):

@@ -84,3 +84,15 @@ def test_an_organisation_sees_its_own_deliveries_only(
     with unit_of_work(Scope.platform()):
         everything = {event.id for event in WebhookEvent.select(WebhookEvent.id)}
     assert {ours.id, forged.id, nobodys.id} <= everything
+
+
+def test_a_dead_delivery_that_comes_again_is_taken_up_again(inbox: Inbox, practice: Practice):
+    report = Call(metadata_of(practice, practice.session())).report(*TALK)
+    event_id = inbox.take(report)
+    with unit_of_work(Scope.platform()):
+        WebhookEvent.update(state="dead", reason="of something that passed").where(
+            WebhookEvent.id == event_id
+        ).execute()
+    assert inbox.post(report).json() == {"id": str(event_id), "duplicate": True}
+    again = inbox.process(event_id)
+    assert (again.state, again.reason, again.deliveries) == ("processed", None, 2)

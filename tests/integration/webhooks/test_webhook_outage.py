@@ -4,6 +4,7 @@ needed for that: it only carries.
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import httpx2
@@ -87,3 +88,14 @@ def test_without_redis_a_message_is_as_safe_as_ever(
     (job,) = inbox.jobs_of(event.id)
     assert (event.state, job.state) == ("received", "queued")
     assert inbox.process(event.id).state == "processed"
+
+
+def test_a_silent_redis_holds_up_no_message(addresses: dict[str, str], practice: Practice):
+    calls = [Call(metadata_of(practice, practice.session())) for _ in range(24)]
+
+    def post(call: Call) -> int:
+        with httpx2.Client(base_url=addresses["silent redis"], timeout=30) as client:
+            return client.post(PATH, content=encoded(call.report(*TALK)), headers=PROOF).status_code
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        assert list(threads.map(post, calls)) == [200] * len(calls)

@@ -162,6 +162,7 @@ CREATE TABLE training_sessions (
   template_id uuid REFERENCES templates,
   assignment_id uuid REFERENCES assignments,
   rubric_id uuid REFERENCES rubrics,
+  scenario text,
   vapi_call_id text,
   status varchar(16) NOT NULL CHECK (status IN
     ('pending', 'in_progress', 'processing', 'completed', 'not_gradable', 'failed')),
@@ -278,7 +279,6 @@ CREATE TABLE jobs (
   payload jsonb NOT NULL,
   subject_id uuid,
   dedupe_key text,
-  priority smallint NOT NULL,
   state varchar(16) NOT NULL CHECK (state IN
     ('queued', 'running', 'retrying', 'succeeded', 'dead', 'cancelled')),
   run_at timestamptz NOT NULL,

@@ -48,19 +48,6 @@ def read(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
     return _named(found)
 
 
-def require_open(actor: Actor, assignment_id: UUID) -> AssignmentAnswer:
-    """The assignment, for a session that begins with it.
-
-    Raises NotFound, and Conflict if it is archived or somebody else's.
-    """
-    found = read(actor, assignment_id)
-    if found.archived_at is not None:
-        raise Conflict("This assignment is archived.")
-    if found.user_id != actor.user_id:
-        raise Conflict("This assignment is somebody else's to practise.")
-    return found
-
-
 def create(actor: Actor, new: NewAssignment) -> AssignmentAnswer:
     """Ask an active person to practise a template in use.
 
