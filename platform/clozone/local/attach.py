@@ -5,30 +5,32 @@ Where `DATABASE_URL` is set, the environment is meant. Otherwise the bundle that
 """
 
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from clozone.infra.postgres import OperationalError, close_database, init_database
-from clozone.local.environment import platform_settings
+from clozone.local.environment import platform_environment
 from clozone.local.errors import BundleError
 from clozone.local.home import Home
 from clozone.local.keys import load_keys
-from clozone.local.options import Options, home_from_environment
+from clozone.local.options import Options
 from clozone.local.plan import Plan
 from clozone.local.state import read_state
 from clozone.settings import Settings, load_settings
 
 
 @contextmanager
-def connected(env: Mapping[str, str] = os.environ) -> Iterator[Settings]:
+def connected() -> Iterator[Settings]:
     """The platform's settings, with its database open for one thread until the block ends.
 
     Raises BundleError, one sentence, when nothing says which platform is meant, or when its
     database does not answer.
     """
-    settings = load_settings() if env.get("DATABASE_URL") else attach(env)
+    given = load_settings()
+    settings = given if "DATABASE_URL" in _set(given) else attach(given)
     init_database(settings, pool_size=1)
     try:
         yield settings
@@ -39,13 +41,13 @@ def connected(env: Mapping[str, str] = os.environ) -> Iterator[Settings]:
         close_database()
 
 
-def attach(env: Mapping[str, str]) -> Settings:
-    """The settings of the bundle that runs in the home that `env` names.
+def attach(given: Settings) -> Settings:
+    """The settings of the bundle that runs in the home of `given`, the environment's settings.
 
-    As for its own processes, what is in `env` wins where the bundle leaves the choice. Raises
-    BundleError when no bundle runs there.
+    As for the bundle's own processes, what is set in the environment wins where the bundle leaves
+    the choice. Raises BundleError when no bundle runs there.
     """
-    home = Home.at(home_from_environment(env))
+    home = Home.at(given.clozone_home)
     state = read_state(home.state)
     if state is None or not state.supervisor_lives or state.phase in ("stopped", "failed"):
         raise BundleError(
@@ -59,7 +61,21 @@ def attach(env: Mapping[str, str]) -> Settings:
         keys=load_keys(home.keys),
         ports=json.loads(home.ports.read_text()),
         public_port=urlsplit(state.url).port or 80,
-        options=Options.from_environment(env),
-        env=env,
+        options=Options.from_environment({}),
+        env=_set(given),
     )
-    return platform_settings(plan)
+    bundles = {name.lower(): value for name, value in platform_environment(plan).items()}
+    return Settings.model_validate(
+        {name: value for name, value in bundles.items() if name in Settings.model_fields}
+    )
+
+
+def _set(given: Settings) -> dict[str, str]:
+    """The variables that were set, and not to nothing."""
+    values = {name.upper(): getattr(given, name) for name in given.model_fields_set}
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+    return {name: value for name, value in plain.items() if value}
