@@ -82,3 +82,12 @@ def test_a_database_that_does_not_answer_is_one_sentence(words, tmp_path):
     assert refused.stderr.startswith("Error: The database does not answer")
     assert refused.stderr.count("\n") == 1
     assert "hidden" not in refused.stderr
+
+
+def test_what_is_set_in_the_shell_wins_where_the_bundle_leaves_the_choice(bundle, tmp_path):
+    home, email = {"CLOZONE_HOME": bundle["CLOZONE_HOME"]}, f"{uuid4()}@example.com"
+    new = ("user", "create", email, "--name", "Ada", "--new-organization", "Acme")
+    assert clozone(*new, cwd=tmp_path, DATABASE_URL="", **home).returncode == 0
+    secret = "the secret that the bundle was started with"
+    token = clozone("token", "issue", email, cwd=tmp_path, JWT_SECRET=secret, **home).stdout
+    assert AccessTokens(Settings(jwt_secret=secret)).read(token.strip()).user_id
