@@ -19,6 +19,7 @@ VERBS = {
     "bootstrap": "clozone.cli.bootstrap:bootstrap",
     "user": "clozone.cli.accounts:user",
     "token": "clozone.cli.accounts:token",
+    "session": "clozone.cli.sessions:session",
     "analytics": "clozone.cli.analytics:analytics",
     "env-example": "clozone.cli.processes:env_example",
 }

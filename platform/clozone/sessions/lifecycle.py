@@ -6,7 +6,7 @@ from uuid import UUID
 
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import RunningJob
-from clozone.kit.errors import NotFound
+from clozone.kit.errors import Conflict, NotFound
 from clozone.sessions.gradability import why_not_gradable
 from clozone.sessions.metrics import measure
 from clozone.sessions.rollup import changing
@@ -32,6 +32,28 @@ def take_transcript(session_id: UUID) -> None:
             session.not_gradable_reason = reason.value
             return
         enqueue("grading.grade_session", {"session_id": str(session_id)}, subject_id=session_id)
+
+
+def try_again(session_id: UUID) -> None:
+    """Take up a session that failed, at the step that it failed at.
+
+    Raises NotFound for one that is missing or deleted, Conflict for one that has not failed.
+    """
+    with changing(session_id) as session:
+        if session.status != "failed":
+            raise Conflict(
+                f"Only a failed session can be tried again; this one is {session.status}."
+            )
+        session.status = "processing"
+        step = (
+            "sessions.clean_transcript" if session.transcript is None else "grading.grade_session"
+        )
+        enqueue(
+            step,
+            {"session_id": str(session_id)},
+            subject_id=session_id,
+            org_id=session.org_id,
+        )
 
 
 def fail(job: RunningJob, _reason: str) -> None:

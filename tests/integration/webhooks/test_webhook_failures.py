@@ -9,9 +9,11 @@ from tests.support.vapi import TALK, Call, metadata_of
 
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.clock import now
+from clozone.kit.errors import Conflict
 from clozone.kit.ids import new_id
 from clozone.models.operations import WebhookEvent
 from clozone.models.training import TrainingSession
+from clozone.sessions import lifecycle
 
 TRIES = 3
 # What no step of ours would store, so that the step that reads it fails each time.
@@ -96,3 +98,23 @@ def test_a_dead_delivery_that_comes_again_is_taken_up_again(inbox: Inbox, practi
     assert inbox.post(report).json() == {"id": str(event_id), "duplicate": True}
     again = inbox.process(event_id)
     assert (again.state, again.reason, again.deliveries) == ("processed", None, 2)
+
+
+def test_a_failed_session_is_taken_up_again_where_it_failed(inbox: Inbox, practice: Practice):
+    session_id = practice.session()
+    inbox.receive(Call(metadata_of(practice, session_id)).report(*TALK))
+    said = inbox.session(session_id).raw_transcript
+    set_columns(session_id, raw_transcript=UNREADABLE)
+    (job,) = inbox.jobs_on(session_id, CLEAN)
+    for _ in range(TRIES):
+        inbox.try_once(job)
+    assert inbox.session(session_id).status == "failed"
+    set_columns(session_id, raw_transcript=said)
+    with unit_of_work(Scope.platform()):
+        lifecycle.try_again(session_id)
+    _dead, again = inbox.jobs_on(session_id, CLEAN)
+    inbox.run([again])
+    session = inbox.session(session_id)
+    assert (session.status, len(session.transcript)) == ("processing", len(TALK))
+    with pytest.raises(Conflict), unit_of_work(Scope.platform()):
+        lifecycle.try_again(session_id)
