@@ -57,8 +57,8 @@ def verify(org_id: UUID | None) -> None:
 def rebuild(org_id: UUID | None) -> None:
     """Make the rollup anew from the sessions, one organisation after the other.
 
-    May run at any time: readers see the old figures until the new ones are there, changes of
-    sessions wait meanwhile.
+    Loses nothing at any time: readers see the old figures until the new ones are there. Changes
+    of sessions wait up to 5 seconds; then jobs are put off, and people asked to come again.
     """
     rows = 0
     with _figures():
