@@ -40,6 +40,9 @@ CRITERION = {
 }
 
 
+SCENARIO = "A buyer in a hurry."
+
+
 @dataclass
 class Practice:
     """An organisation with a manager, two reps and two templates, made in the database."""
@@ -75,7 +78,7 @@ class Practice:
                     user_id=self.manager,
                     rubric_id=rubric_id,
                     name=f"Template {number}",
-                    scenario="A buyer in a hurry.",
+                    scenario=SCENARIO,
                 )
                 Rubric.create(
                     id=rubric_id,
@@ -104,6 +107,7 @@ class Practice:
                 user_id=user_id or self.rep,
                 template_id=None if template is None else self.templates[template],
                 rubric_id=None if template is None else self.rubrics[template],
+                scenario=None if template is None else SCENARIO,
                 created_at=created_at or now(),
                 **fields,
             )
