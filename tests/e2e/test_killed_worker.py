@@ -1,10 +1,10 @@
 from uuid import UUID
 
-from tests.support.platform import Platform, demo_call, eventually
+from tests.support.platform import Platform, demo_call, eventually, never_heard_before
 
 
 def test_a_worker_killed_while_grading_grades_the_session_once(platform: Platform) -> None:
-    call = demo_call("01-discovery-strong")
+    call = never_heard_before(demo_call("01-discovery-strong"))
     rep = platform.signed_in("rep")
     session_id = platform.start_session(rep, call)
     platform.control_model({"kind": "latency", "seconds": 3})

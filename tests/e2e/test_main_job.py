@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from pypdf import PdfReader
-from tests.support.platform import Platform, demo_call, eventually
+from tests.support.platform import Platform, demo_call, eventually, never_heard_before
 
 
 def test_every_component_is_up(platform: Platform) -> None:
@@ -100,8 +100,9 @@ def test_analytics_equal_a_recount_from_the_sessions(
 
 def test_one_request_id_runs_from_the_webhook_to_the_model_call(platform: Platform) -> None:
     rep = platform.signed_in("rep")
-    session_id = platform.start_session(rep, demo_call("01-discovery-strong"))
-    platform.deliver(demo_call("01-discovery-strong"), session_id)
+    call = never_heard_before(demo_call("01-discovery-strong"))
+    session_id = platform.start_session(rep, call)
+    platform.deliver(call, session_id)
     eventually(lambda: rep.get(f"/api/sessions/{session_id}").json()["status"] == "completed")
     ((webhook,),) = platform.rows(
         """SELECT request_id FROM webhook_events

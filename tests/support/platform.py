@@ -13,6 +13,7 @@ import psycopg
 from clozone.demo.content import DemoCall, demo_calls, demo_templates
 from clozone.demo.vapi_messages import deliveries
 from clozone.kit.clock import now
+from clozone.kit.ids import new_id
 from clozone.local.bundle import Bundle
 
 Json = dict[str, Any]
@@ -100,6 +101,13 @@ def demo_call(key: str) -> DemoCall:
     """One of the written calls."""
     (call,) = (call for call in demo_calls() if call.key == key)
     return call
+
+
+def never_heard_before(call: DemoCall) -> DemoCall:
+    """The call with words of its own, so that the model has to be asked about it."""
+    first = call.turns[0]
+    spoken = first.model_copy(update={"text": f"{first.text} {new_id().hex}"})
+    return call.model_copy(update={"turns": type(call.turns)([spoken, *call.turns[1:]])})
 
 
 def eventually(holds: Callable[[], Any], seconds: float = 60) -> Any:
