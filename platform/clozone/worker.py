@@ -15,6 +15,7 @@ from clozone.jobs.kinds import Queue, without_handler
 from clozone.jobs.leases import Leases
 from clozone.jobs.runner import Runner
 from clozone.llm.meter import init_meter
+from clozone.notifications.sender import init_sender
 from clozone.process import heartbeat, process_name, stop_on_signals
 from clozone.settings import Settings
 
@@ -24,6 +25,7 @@ HANDLERS = (
     "clozone.sessions.jobs",
     "clozone.grading.jobs",
     "clozone.exports.jobs",
+    "clozone.notifications.jobs",
 )
 
 HEARTBEAT_SECONDS = 3.0
@@ -47,6 +49,7 @@ def run_worker(settings: Settings) -> None:
     init_progress(settings)
     init_object_storage(settings)
     init_meter(settings)
+    init_sender(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
     leases.start()
     consumers = init_delivery(settings).consumers(threads, Runner(settings, leases).run)

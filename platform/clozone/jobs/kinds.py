@@ -37,6 +37,9 @@ KINDS: dict[str, Kind] = {
         Kind("grading.grade_transcript", Queue.llm),
         Kind("exports.render_scorecard", Queue.interactive),
         Kind("sessions.erase_objects", Queue.bulk, max_attempts=10),
+        Kind("notifications.fan_out", Queue.interactive),
+        Kind("notifications.deliver", Queue.bulk, max_attempts=8),
+        Kind("notifications.prune", Queue.bulk),
     )
 }
 
