@@ -41,6 +41,7 @@ from clozone.web.draining import Draining
 from clozone.web.identity import Authenticate
 from clozone.web.install import install_web
 from clozone.webhooks.routes import blueprint as webhooks
+from clozone.webhooks.routes import install_intake
 
 # Every slice's routes.
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -76,6 +77,7 @@ def create_app(
     settings = settings or load_settings()
     app = Quart("clozone", static_folder=None)
     app.extensions["settings"] = settings
+    install_intake(app, settings)
     install_web(app, settings, authenticate or authenticate_caller)
     _install_backing_services(app, settings)
     for blueprint in BLUEPRINTS:

@@ -43,8 +43,14 @@ def read(event_id: UUID) -> CallUpdate | None:
 def process(event_id: UUID, update: CallUpdate) -> None:
     """Apply what was read to its session; to be run in one unit of work of the platform.
 
-    What cannot be placed stays in the inbox with the reason: nothing that was accepted is dropped.
+    Changes nothing when another job has done it meanwhile. What cannot be placed stays in the inbox
+    with the reason: nothing that was accepted is dropped.
     """
+    if not inbox.claim(event_id):
+        return
+    if update.message_type not in inbox.USED_TYPES:
+        inbox.settle(event_id, "ignored", inbox.NOT_USED, None)
+        return
     try:
         session_id = routing.session_of(update)
     except routing.Unplaced as unplaced:
