@@ -17,6 +17,7 @@ from clozone.webhooks import inbox
 from clozone.webhooks.envelope import read_envelope
 from clozone.webhooks.intake import AWAY, REFUSED
 from clozone.webhooks.outage import Outage
+from clozone.webhooks.reasons import reason_of
 
 LOOK_SECONDS = 1.0
 # How long one turn keeps its database thread from the requests.
@@ -115,6 +116,6 @@ def _store(request: ReceivedRequest) -> None:
 
 
 def _set_aside(spool: Spool, name: str, error: Exception) -> None:
-    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    reason = reason_of(error)
     spool.set_aside(name, reason)
     logger.bind(file=name, reason=reason).error("a spooled webhook was set aside")

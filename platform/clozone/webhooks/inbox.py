@@ -65,6 +65,7 @@ def enqueue_processing(event_id: UUID) -> UUID:
     return enqueue(
         "webhooks.process_event",
         {"event_id": str(event_id)},
+        subject_id=event_id,
         dedupe_key=f"webhooks.process_event:{event_id}",
     )
 
