@@ -126,6 +126,30 @@ class Settings(BaseSettings):
         None, description="Assistant used when a template names none."
     )
 
+    vapi_api_key: SecretStr | None = Field(
+        None,
+        description="Vapi's private API key: with it, missing calls and recordings are fetched.",
+    )
+    vapi_base_url: str = Field("https://api.vapi.ai", description="Address of Vapi's API.")
+
+    # Recordings and the reconciler
+    recordings: Literal["store", "off"] = Field(
+        "store", description="Whether recordings are copied into object storage."
+    )
+    recording_hosts: Annotated[list[str], NoDecode] = Field(
+        ["vapi.ai", "r2.cloudflarestorage.com"],
+        description="Comma-separated hosts, with all below them, that recordings come from.",
+    )
+    recording_max_bytes: int = Field(
+        268_435_456, ge=1, description="Largest recording that is stored, bytes."
+    )
+    reconcile_every_seconds: float = Field(
+        900.0, gt=0, description="How often what was missed is looked for, seconds."
+    )
+    reconcile_lookback_hours: float = Field(
+        48.0, gt=0, description="How far back it is looked for, and how long a call may be unknown."
+    )
+
     # Addresses that others gave us
     outbound_allowed_networks: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
         [],
@@ -189,7 +213,7 @@ class Settings(BaseSettings):
         None, description="Also write combined.log and error.log, rotated, into this folder."
     )
 
-    @field_validator("cors_origins", "outbound_allowed_networks", mode="before")
+    @field_validator("cors_origins", "outbound_allowed_networks", "recording_hosts", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):

@@ -15,8 +15,9 @@ from clozone.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# Its rows belong to the installation, and every organisation's calls are priced by them.
-WITHOUT_TENANT = {"price_overrides"}
+# Their rows belong to the installation: every organisation's calls are priced by the ones, and the
+# others are for operators, withheld from the tenants' role.
+WITHOUT_TENANT = {"price_overrides", "reconciliations"}
 NOT_OURS = {"schema_migration"}  # the migration runner's
 
 COLUMNS = """

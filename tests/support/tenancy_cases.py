@@ -141,6 +141,7 @@ CASES: dict[str, Case] = {
     ),
     "GET /api/sessions/{session_id}": reading(REP, hidden(path=SESSION)),
     "GET /api/sessions/{session_id}/events": reading(REP, hidden(path=SESSION)),
+    "GET /api/sessions/{session_id}/recording": reading(REP, hidden(path=SESSION)),
     "PATCH /api/sessions/{session_id}": writing(REP, hidden(path=SESSION, body={"closed": True})),
     "DELETE /api/sessions/{session_id}": writing(MANAGER, hidden(path=SESSION)),
     "GET /api/sessions/{session_id}/exports": reading(

@@ -74,6 +74,10 @@ def add_session(tenant: "Tenant") -> None:
         call_summary=tenant.marker,
         duration_seconds=61.5,
         submitted_for_review=True,
+        recording_state="stored",
+        recording_key=f"{tenant.org_id}/recordings/{tenant.marker}",
+        recording_bytes=1,
+        recording_content_type="audio/wav",
     )
     about = {"session_id": session.id, "user_id": session.user_id}
     tenant.add(

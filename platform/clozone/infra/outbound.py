@@ -11,7 +11,7 @@ Errors:
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -90,7 +90,9 @@ class Outbound:
         Of the body at most `max_bytes` are read: a longer one is cut, and the answer says so.
         """
         began = time.monotonic()
-        with self._open(method, url, dict(headers or {}), body, Deadline(timeout)) as response:
+        with self._open(
+            method, url, Deadline(timeout), headers=headers or {}, body=body
+        ) as response:
             content = bytearray()
             for chunk in _pieces(url, response):
                 content += chunk
@@ -113,19 +115,21 @@ class Outbound:
         offset: int = 0,
         max_bytes: int,
         max_redirects: int = 0,
+        hosts: Callable[[str], bool] | None = None,
         timeout: float = STREAM_SECONDS,
     ) -> Iterator[Stream]:
         """GET a body that may be large, piece by piece, within `timeout` seconds in all.
 
         With an `offset` the rest from there is asked for; a 206 says that the server agreed. More
-        than `max_bytes` of body, announced or not, and an encoded body are refused.
+        than `max_bytes` of body, announced or not, and an encoded body are refused. `hosts` says of
+        a host, also of one redirected to, whether it may be asked.
         """
         deadline = Deadline(timeout)
         asked = dict(headers or {})
         if offset:
             asked["Range"] = f"bytes={offset}-"
         for hop in range(max_redirects + 1):
-            with self._open("GET", url, asked, None, deadline) as response:
+            with self._open("GET", url, deadline, headers=asked, hosts=hosts) as response:
                 target = response.headers.get("location")
                 if response.status not in _REDIRECTS or target is None or hop == max_redirects:
                     yield self._bounded(url, response, max_bytes)
@@ -142,11 +146,13 @@ class Outbound:
         self,
         method: str,
         url: str,
-        headers: dict[str, str],
-        body: bytes | None,
         deadline: Deadline,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        hosts: Callable[[str], bool] | None = None,
     ) -> Iterator[BaseHTTPResponse]:
-        route = self._router.route(url, deadline)
+        route = self._router.route(url, deadline, hosts)
         with route.pool() as pool:
             with explained(url):
                 response = pool.urlopen(

@@ -126,10 +126,17 @@ class Router:
         self._resolve = resolve or _resolve
         self._tls = tls_context(ca_file)
 
-    def route(self, url: str, deadline: Deadline) -> Route:
-        """The way to `url`. Raises OutboundRefused, or OutboundFailed if its name is not found."""
+    def route(
+        self, url: str, deadline: Deadline, hosts: Callable[[str], bool] | None = None
+    ) -> Route:
+        """The way to `url`. Raises OutboundRefused, or OutboundFailed if its name is not found.
+
+        `hosts`, if given, says of the host whether it may be asked at all.
+        """
         parts = self._parsed(url)
         host, port = self._host(parts), _port(parts)
+        if hosts is not None and not hosts(host):
+            raise OutboundRefused("host", f"{host} is not among the allowed hosts")
         try:
             found = [parse_address(host)]
         except ValueError:
