@@ -8,6 +8,7 @@ import click
 VERBS = {
     "up": "clozone.cli.bundle:up",
     "down": "clozone.cli.bundle:down",
+    "reload": "clozone.cli.bundle:reload",
     "status": "clozone.cli.bundle:status",
     "logs": "clozone.cli.bundle:logs",
     "demo": "clozone.cli.demo:demo",
