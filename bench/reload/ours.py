@@ -6,6 +6,7 @@ import sys
 from typing import NoReturn
 
 from bench.reload.app import make_app
+
 from clozone.settings import Settings
 from clozone.web.install import install_web
 from clozone.web.serving import Takeover, serve_until_signalled

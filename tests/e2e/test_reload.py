@@ -3,25 +3,17 @@
 import asyncio
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from bench.reload.load import Load, Report, Request
 from tests.conftest import GENEROUS
-from tests.support.platform import Platform, demo_call, eventually
+from tests.support.platform import Platform, demo_call
 
 from clozone.kit.ids import new_id
 from clozone.local.bundle import Bundle
-from clozone.local.errors import BundleError
-from clozone.local.home import Home
-from clozone.local.status import read_status
 
 RATE = 80
 WIDE_OPEN = {
