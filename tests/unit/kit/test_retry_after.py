@@ -21,6 +21,8 @@ from clozone.kit.http import LONGEST_RETRY_AFTER_SECONDS, retry_after_seconds
         ("nan", None),
         ("inf", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("Wed, 99999999999999999999 Oct 2015 07:28:00 GMT", None),
     ],
 )
 def test_seconds_or_a_date_within_bounds(text: str, seconds: float | None):
