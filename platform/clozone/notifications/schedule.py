@@ -1,16 +1,12 @@
 """When a message that was not taken is sent again: 8 times in all, over about 24 hours."""
 
 import random
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 
 # Seconds from one failure to the next attempt: 5 s, 5 min, 30 min, 2 h, 4 h, 6 h, 11.5 h.
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 14_400.0, 21_600.0, 41_400.0)
 MOST_ATTEMPTS = len(DELAYS) + 1
 JITTER = 0.1
-
-# A receiver may ask for patience, but not put a message off for ever.
-LONGEST_RETRY_AFTER = 3_600.0
 
 # What an open circuit has held back for so long, counted from the series' begin, is given up.
 LONGEST_SERIES = timedelta(hours=36)
@@ -26,20 +22,3 @@ def delay_after(failures: int, retry_after: float | None = None) -> float | None
         return None
     delay = DELAYS[failures - 1] * random.uniform(1 - JITTER, 1 + JITTER)
     return max(delay, retry_after or 0.0)
-
-
-def retry_after_seconds(value: str | None, moment: datetime) -> float | None:
-    """What a Retry-After header says, seconds or a date, between 0 and LONGEST_RETRY_AFTER.
-
-    None without one, and for what cannot be read.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text[:12]), LONGEST_RETRY_AFTER)
-    try:
-        asked = (parsedate_to_datetime(text) - moment).total_seconds()
-    except (ValueError, TypeError, OverflowError):  # not a date, or one without a zone
-        return None
-    return min(max(asked, 0.0), LONGEST_RETRY_AFTER)

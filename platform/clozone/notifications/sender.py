@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from unicodedata import category
 
 from clozone.infra.outbound import Answer, Outbound, OutboundFailed, OutboundRefused, outbound
-from clozone.kit.clock import now
-from clozone.notifications.schedule import retry_after_seconds
+from clozone.kit.http import retry_after_seconds
 from clozone.notifications.signing import signature
 from clozone.settings import Settings
 
@@ -113,14 +112,14 @@ def _outcome(answer: Answer) -> Outcome:
         error, detail = "redirect", f"redirects ({answer.status}): register the new address"
     elif answer.status == _GONE:
         error, detail = "gone", "answered 410: it wants no more messages"
-    asked = answer.headers.get("retry-after") if answer.status in _OVERLOADED else None
+    overloaded = answer.status in _OVERLOADED
     return Outcome(
         answer.ms,
         error=error,
         detail=detail,
         http_status=answer.status,
         response=response,
-        retry_after=retry_after_seconds(asked, now()),
+        retry_after=retry_after_seconds(answer.headers) if overloaded else None,
         final=answer.status == _GONE,
     )
 

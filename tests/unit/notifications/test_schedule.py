@@ -1,21 +1,14 @@
 """When a message is sent again."""
 
-from datetime import UTC, datetime
-
-import pytest
-
 from clozone.jobs.kinds import KINDS
 from clozone.notifications.schedule import (
     DELAYS,
     JITTER,
-    LONGEST_RETRY_AFTER,
     LONGEST_SERIES,
     MOST_ATTEMPTS,
     delay_after,
-    retry_after_seconds,
 )
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AN_HOUR = 3_600.0
 
 
@@ -44,26 +37,3 @@ def test_after_the_last_attempt_there_is_none():
 def test_nothing_is_sent_sooner_than_the_receiver_asked_for():
     assert delay_after(1, retry_after=90) == 90
     assert delay_after(4, retry_after=90) >= DELAYS[3] * (1 - JITTER)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("0", 0),
-        (" 120 ", 120),
-        ("86400", LONGEST_RETRY_AFTER),
-        ("9" * 400, LONGEST_RETRY_AFTER),
-        ("Tue, 24 Nov 2026 12:02:00 GMT", 120),
-        ("Tue, 24 Nov 2026 11:00:00 GMT", 0),
-        ("Tue, 24 Nov 2099 12:00:00 GMT", LONGEST_RETRY_AFTER),
-        ("Tue, 24 Nov 2026 12:02:00", None),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("٣", None),
-        ("", None),
-    ],
-)
-def test_a_retry_after_header_is_read_within_bounds(value, seconds):
-    assert retry_after_seconds(value, NOON) == seconds
