@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from loguru import logger
-from peewee import PeeweeException
+from peewee import IntegrityError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from clozone.infra.spool import Spool
@@ -110,7 +110,13 @@ def _drain_one(spool: Spool, name: str) -> bool:
 def _store(request: ReceivedRequest) -> None:
     token = request_id.set(request.request_id)
     try:
-        inbox.store(request, read_envelope(request.body))
+        envelope = read_envelope(request.body)
+        try:
+            inbox.store(request, envelope)
+        except IntegrityError:
+            # An attempt that was given up as too slow may have committed at this very moment; the
+            # second look finds its row.
+            inbox.store(request, envelope)
     finally:
         request_id.reset(token)
 
