@@ -17,6 +17,7 @@ from clozone.jobs.runner import Runner
 from clozone.llm.meter import init_meter
 from clozone.notifications.sender import init_sender
 from clozone.process import announce_ready, heartbeat, process_name, stop_on_signals
+from clozone.reconciler.service import init_reconciler
 from clozone.recordings.fetcher import init_recordings
 from clozone.settings import Settings
 
@@ -27,6 +28,7 @@ HANDLERS = (
     "clozone.grading.jobs",
     "clozone.exports.jobs",
     "clozone.recordings.jobs",
+    "clozone.reconciler.jobs",
     "clozone.notifications.jobs",
 )
 
@@ -55,6 +57,7 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     init_object_storage(settings)
     init_meter(settings)
     init_recordings(settings)
+    init_reconciler(settings)
     init_sender(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
     leases.start()

@@ -24,6 +24,7 @@ VERBS = {
     "session": "clozone.cli.sessions:session",
     "inbox": "clozone.cli.inbox:inbox",
     "analytics": "clozone.cli.analytics:analytics",
+    "reconcile": "clozone.cli.reconcile:reconcile",
     "env-example": "clozone.cli.processes:env_example",
 }
 

@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
         Kind("grading.grade_session", Queue.llm),
         Kind("grading.grade_transcript", Queue.llm),
         Kind("exports.render_scorecard", Queue.interactive),
+        Kind("reconciler.run", Queue.bulk),
         Kind("recordings.fetch", Queue.bulk, max_attempts=10),
         Kind("sessions.erase_objects", Queue.bulk, max_attempts=10),
         Kind("notifications.fan_out", Queue.interactive),
