@@ -2,7 +2,7 @@
 # Nothing but Python 3.11 or newer and make is needed; the servers come as wheels into .venv/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo status down test lint format lock clean
+.PHONY: help run demo drill status down test lint format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -38,6 +38,9 @@ run: .venv/run  ## Bring the whole platform up, until Ctrl-C
 
 demo: .venv/run  ## Feed practice calls through nginx and show their scores (starts the platform if need be)
 	$(BIN)/clozone demo
+
+drill: .venv/run  ## Kill everything while calls come in, then prove that nothing was lost or done twice
+	$(BIN)/clozone drill
 
 status: .venv/run  ## Show what runs and what it uses
 	$(BIN)/clozone status

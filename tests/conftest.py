@@ -67,6 +67,7 @@ def environment(worker_id: str) -> dict[str, str]:
         "REDIS_URL": f"{redis}/{2 + 2 * (number % 6)}",
         "REDIS_CACHE_URL": f"{redis}/{3 + 2 * (number % 6)}",
         "S3_BUCKET": f"test-{worker_id}",
+        "SPOOL_DIR": f"{shared['CLOZONE_HOME']}/spool-{worker_id}",
         "JWT_SECRET": JWT_SECRET,
     }
     settings = settings_from(environment)

@@ -1,14 +1,8 @@
 """Composition root of the web process: everything meets here and nowhere else."""
 
 import asyncio
-import logging
-import signal
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
-from loguru import logger
 from quart import Blueprint, Quart
 
 from clozone.accounts.authentication import EXTENSION as AUTHENTICATION
@@ -25,18 +19,25 @@ from clozone.health.service import Health
 from clozone.infra.cache import AnalyticsCache, init_cache
 from clozone.infra.logging import configure_logging
 from clozone.infra.object_storage import init_object_storage
+from clozone.infra.outbound import outbound
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import ProgressFeed, init_progress
 from clozone.jobs.delivery import init_delivery
+from clozone.notifications.routes.deliveries import blueprint as notification_deliveries
+from clozone.notifications.routes.endpoints import OUTBOUND
+from clozone.notifications.routes.endpoints import blueprint as notification_endpoints
+from clozone.process import announce_ready
+from clozone.recordings.routes import blueprint as recordings
 from clozone.sessions.routes import blueprint as sessions
 from clozone.settings import Settings, load_settings
 from clozone.training.routes.assignments import blueprint as assignments
 from clozone.training.routes.templates import blueprint as templates
 from clozone.web.docs import docs_blueprint
-from clozone.web.draining import Draining
 from clozone.web.identity import Authenticate
 from clozone.web.install import install_web
+from clozone.web.serving import Takeover, serve_until_signalled
 from clozone.webhooks.routes import blueprint as webhooks
+from clozone.webhooks.routes import install_intake
 
 # Every slice's routes.
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -47,20 +48,14 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     exports,
     grading,
     health,
+    recordings,
+    notification_deliveries,
+    notification_endpoints,
     sessions,
     templates,
     users,
     webhooks,
 )
-
-# nginx's upstream keep-alive is 60 s; a server that hangs up first resets a request on its way.
-KEEP_ALIVE_SECONDS = 75.0
-MAX_HEADER_BYTES = 32 * 1024
-BACKLOG = 512
-# Between failing readiness and refusing connections, so that balancers see the one before the other.
-DRAIN_NOTICE_SECONDS = 1.0
-# How much longer than its grace the server may take before it is cut off.
-OVERTIME_SECONDS = 2.0
 
 
 def create_app(
@@ -70,6 +65,7 @@ def create_app(
     settings = settings or load_settings()
     app = Quart("clozone", static_folder=None)
     app.extensions["settings"] = settings
+    install_intake(app, settings)
     install_web(app, settings, authenticate or authenticate_caller)
     _install_backing_services(app, settings)
     for blueprint in BLUEPRINTS:
@@ -85,54 +81,22 @@ def create_app(
     return app
 
 
-def serve(settings: Settings, bind: str) -> None:
+def serve(settings: Settings, bind: str, ready_fd: int | None = None) -> None:
     """Serve until SIGTERM or SIGINT. `bind`: `host:port` or `unix:path`.
 
     Then, in this order: readiness fails, no connection is accepted, running requests end within
-    the grace period, backing services are closed.
+    the grace period, backing services are closed. With `ready_fd` it begins to listen only once it
+    is ready, beside a process that has the address now, and then writes a line to that descriptor.
     """
     configure_logging(settings, "web")
-    asyncio.run(_serve(create_app(settings), settings, bind))
+    app = create_app(settings)
 
+    async def missing() -> list[str]:
+        health: Health = app.extensions["health"]
+        return await health.missing()
 
-async def _serve(app: Quart, settings: Settings, bind: str) -> None:
-    stop, close = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
-    serving = asyncio.create_task(
-        hypercorn_serve(app, _hypercorn_config(settings, bind), shutdown_trigger=close.wait)
-    )
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set():
-        draining: Draining = app.extensions["draining"]
-        draining.start()
-        logger.info("stopping: readiness fails, requests run to their end")
-        await asyncio.sleep(DRAIN_NOTICE_SECONDS)
-        close.set()
-        bound = settings.shutdown_grace_seconds + OVERTIME_SECONDS
-        _, unfinished = await asyncio.wait({serving}, timeout=bound)
-        if unfinished:
-            logger.warning("requests were cut off: the grace period is over")
-            serving.cancel()
-    stopping.cancel()
-    with suppress(asyncio.CancelledError):
-        await serving
-    logger.info("stopped")
-
-
-def _hypercorn_config(settings: Settings, bind: str) -> Config:
-    config = Config()
-    config.bind = [bind]
-    config.backlog = BACKLOG
-    config.graceful_timeout = settings.shutdown_grace_seconds
-    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
-    config.h11_max_incomplete_size = MAX_HEADER_BYTES
-    config.include_server_header = False
-    config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
-    return config
+    takeover = None if ready_fd is None else Takeover(missing, lambda: announce_ready(ready_fd))
+    asyncio.run(serve_until_signalled(app, settings, bind, takeover))
 
 
 def _install_backing_services(app: Quart, settings: Settings) -> None:
@@ -143,6 +107,7 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         init_cache(settings)
         init_progress(settings)
         init_object_storage(settings)
+        app.extensions[OUTBOUND] = outbound(settings)
         app.extensions["analytics_cache"] = AnalyticsCache(settings)
         app.extensions["progress"] = progress = ProgressFeed(settings)
         progress.start()

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from loguru import logger
 
@@ -25,6 +26,16 @@ def stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
     return stop
+
+
+def announce_ready(descriptor: int | None) -> None:
+    """Tell whoever started this process that it is at work: a line to that descriptor, if one is given."""
+    if descriptor is None:
+        return
+    # Whoever wanted to know may be gone.
+    with suppress(OSError):
+        os.write(descriptor, b"\n")
+        os.close(descriptor)
 
 
 def process_name(settings: Settings) -> str:

@@ -10,7 +10,7 @@ from clozone.jobs.schedule import Duty, Scheduler
 from clozone.jobs.sweeper import sweep
 from clozone.kit.clock import now
 from clozone.llm import account_book
-from clozone.process import heartbeat, stop_on_signals
+from clozone.process import announce_ready, heartbeat, stop_on_signals
 from clozone.settings import Settings
 
 # Retries and scheduled jobs wait for this, so it is also how exact their time is.
@@ -19,8 +19,11 @@ RECURRING_SECONDS = 5.0
 CLOSE_CALLS_SECONDS = 30.0
 
 
-def run_scheduler(settings: Settings) -> None:
-    """Do the recurring duties until SIGTERM or SIGINT; several may run, one works at a time."""
+def run_scheduler(settings: Settings, ready_fd: int | None = None) -> None:
+    """Do the recurring duties until SIGTERM or SIGINT; several may run, one works at a time.
+
+    Writes a line to the descriptor `ready_fd`, if given, once it works or stands by.
+    """
     configure_logging(settings, "scheduler")
     stop = stop_on_signals()
     init_database(settings, pool_size=2)
@@ -30,8 +33,10 @@ def run_scheduler(settings: Settings) -> None:
         Duty("recurring jobs", RECURRING_SECONDS, lambda: enqueue_recurring(settings)),
         Duty("close abandoned model calls", CLOSE_CALLS_SECONDS, lambda: _close_calls(settings)),
     ]
+    pulse = heartbeat(settings, "scheduler")
     logger.info("scheduler ready")
-    Scheduler(duties, heartbeat(settings, "scheduler")).run(stop)
+    announce_ready(ready_fd)
+    Scheduler(duties, pulse).run(stop)
     close_database()
     logger.info("scheduler stopped")
 

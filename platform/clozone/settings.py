@@ -4,6 +4,7 @@
 """
 
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -125,9 +126,50 @@ class Settings(BaseSettings):
         None, description="Assistant used when a template names none."
     )
 
+    vapi_api_key: SecretStr | None = Field(
+        None,
+        description="Vapi's private API key: with it, missing calls and recordings are fetched.",
+    )
+    vapi_base_url: str = Field("https://api.vapi.ai", description="Address of Vapi's API.")
+
+    # Recordings and the reconciler
+    recordings: Literal["store", "off"] = Field(
+        "store", description="Whether recordings are copied into object storage."
+    )
+    recording_hosts: Annotated[list[str], NoDecode] = Field(
+        ["vapi.ai", "r2.cloudflarestorage.com"],
+        description="Comma-separated hosts, with all below them, that recordings come from.",
+    )
+    recording_max_bytes: int = Field(
+        268_435_456, ge=1, description="Largest recording that is stored, bytes."
+    )
+    reconcile_every_seconds: float = Field(
+        900.0, gt=0, description="How often what was missed is looked for, seconds."
+    )
+    reconcile_lookback_hours: float = Field(
+        48.0, gt=0, description="How far back it is looked for, and how long a call may be unknown."
+    )
+
+    # Addresses that others gave us
+    outbound_allowed_networks: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
+        [],
+        description="Comma-separated private networks (CIDR) that recordings and notifications may "
+        "be in. Default: public addresses only.",
+    )
+    outbound_allow_http: bool = Field(
+        False, description="Let recordings and notifications go over plain HTTP too."
+    )
+
     # Limits
     max_body_bytes: int = Field(1_048_576, description="Largest body of our own API.")
     max_webhook_bytes: int = Field(10_485_760, description="Largest webhook body.")
+    spool_dir: Path | None = Field(
+        None,
+        description="Where webhooks wait while PostgreSQL is away. Default: CLOZONE_HOME + /spool.",
+    )
+    spool_max_bytes: int = Field(
+        1_073_741_824, ge=0, description="Largest size of that folder; past it the answer is 503."
+    )
     rate_limit_api: str = Field(
         "100 per 15 minutes", description="Per address, for what needs no credentials."
     )
@@ -177,17 +219,22 @@ class Settings(BaseSettings):
         None, description="Also write combined.log and error.log, rotated, into this folder."
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "outbound_allowed_networks", "recording_hosts", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
-            return [origin.strip() for origin in value.split(",") if origin.strip()]
+            return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
     @property
     def cache_url(self) -> str:
         """Redis address of the cache."""
         return self.redis_cache_url or self.redis_url
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where webhooks wait while PostgreSQL is away."""
+        return self.spool_dir or self.clozone_home / "spool"
 
     @property
     def presign_base_url(self) -> str:

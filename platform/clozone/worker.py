@@ -15,7 +15,9 @@ from clozone.jobs.kinds import Queue, without_handler
 from clozone.jobs.leases import Leases
 from clozone.jobs.runner import Runner
 from clozone.llm.meter import init_meter
-from clozone.process import heartbeat, process_name, stop_on_signals
+from clozone.notifications.sender import init_sender
+from clozone.process import announce_ready, heartbeat, process_name, stop_on_signals
+from clozone.recordings.fetcher import init_recordings
 from clozone.settings import Settings
 
 # Importing these attaches their handlers to the kinds.
@@ -24,14 +26,19 @@ HANDLERS = (
     "clozone.sessions.jobs",
     "clozone.grading.jobs",
     "clozone.exports.jobs",
+    "clozone.recordings.jobs",
+    "clozone.notifications.jobs",
     "clozone.jobs.archive",
 )
 
 HEARTBEAT_SECONDS = 3.0
 
 
-def run_worker(settings: Settings) -> None:
-    """Take jobs from every queue until SIGTERM or SIGINT, then finish or hand back what runs."""
+def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
+    """Take jobs from every queue until SIGTERM or SIGINT, then finish or hand back what runs.
+
+    Writes a line to the descriptor `ready_fd`, if given, once it takes jobs.
+    """
     configure_logging(settings, "worker")
     stop = stop_on_signals()
     for module in HANDLERS:
@@ -48,6 +55,8 @@ def run_worker(settings: Settings) -> None:
     init_progress(settings)
     init_object_storage(settings)
     init_meter(settings)
+    init_recordings(settings)
+    init_sender(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
     runner = Runner(settings, leases)
     leases.start(runner.time_out)
@@ -56,6 +65,7 @@ def run_worker(settings: Settings) -> None:
         consumer.start_threads()
     pulse = heartbeat(settings, "worker")
     logger.bind(threads=sum(threads.values())).info("worker ready")
+    announce_ready(ready_fd)
     while not stop.wait(HEARTBEAT_SECONDS):
         pulse()
         for consumer in consumers:

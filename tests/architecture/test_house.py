@@ -15,6 +15,7 @@ CLOZONE = ROOT / "platform" / "clozone"
 # it can show. What the platform itself is told comes through `settings`.
 PASS_THE_ENVIRONMENT_ON = {
     "cli/bundle.py",
+    "cli/drill.py",
     "local/bundle.py",
     "local/console.py",
     "local/control.py",

@@ -89,6 +89,17 @@ class Practice:
                     content_hash=b"",
                 )
 
+    def add_rep(self, user_id: UUID) -> None:
+        """One more rep, with this id."""
+        with unit_of_work(Scope.platform()):
+            Profile.create(
+                id=user_id,
+                org_id=self.org_id,
+                email=f"{user_id}@example.com",
+                full_name="Nils New",
+                role="rep",
+            )
+
     @property
     def scope(self) -> Scope:
         return Scope.tenant(self.org_id)

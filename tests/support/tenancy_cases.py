@@ -60,6 +60,8 @@ SESSION = {"session_id": Theirs("session")}
 TEMPLATE = {"template_id": Theirs("template")}
 ASSIGNMENT = {"assignment_id": Theirs("assignment")}
 PERSON = {"user_id": Theirs("rep")}
+ENDPOINT = {"endpoint_id": Theirs("endpoint")}
+DELIVERY = {"delivery_id": Theirs("delivery")}
 
 CASES: dict[str, Case] = {
     "GET /api/health": reading(None, ours(shows=False)),
@@ -141,6 +143,7 @@ CASES: dict[str, Case] = {
     ),
     "GET /api/sessions/{session_id}": reading(REP, hidden(path=SESSION)),
     "GET /api/sessions/{session_id}/events": reading(REP, hidden(path=SESSION)),
+    "GET /api/sessions/{session_id}/recording": reading(REP, hidden(path=SESSION)),
     "PATCH /api/sessions/{session_id}": writing(REP, hidden(path=SESSION, body={"closed": True})),
     "DELETE /api/sessions/{session_id}": writing(MANAGER, hidden(path=SESSION)),
     "GET /api/sessions/{session_id}/exports": reading(
@@ -165,6 +168,37 @@ CASES: dict[str, Case] = {
         REP,
         hidden(body={"transcript": "User: Hello", **TEMPLATE}),
         ours(shows=False, body={"transcript": "User: Hello", "rubric": RUBRIC}),
+    ),
+    "GET /api/notification-endpoints": administering(
+        ADMIN, ours(), after("notification-endpoints")
+    ),
+    "POST /api/notification-endpoints": administering(
+        ADMIN, ours(body={"url": "https://8.8.8.8/ours", "events": ["export.ready"]})
+    ),
+    "GET /api/notification-endpoints/{endpoint_id}": administering(ADMIN, hidden(path=ENDPOINT)),
+    "PATCH /api/notification-endpoints/{endpoint_id}": administering(
+        ADMIN, hidden(path=ENDPOINT, body={"description": "Taken over"})
+    ),
+    "DELETE /api/notification-endpoints/{endpoint_id}": administering(ADMIN, hidden(path=ENDPOINT)),
+    "POST /api/notification-endpoints/{endpoint_id}/rotate-secret": administering(
+        ADMIN, hidden(path=ENDPOINT, body={"grace_seconds": 0})
+    ),
+    "POST /api/notification-endpoints/{endpoint_id}/test": administering(
+        ADMIN, hidden(path=ENDPOINT)
+    ),
+    "GET /api/notification-endpoints/{endpoint_id}/deliveries": administering(
+        ADMIN,
+        hidden(path=ENDPOINT),
+        Call(
+            Outcome.OURS,
+            path={"endpoint_id": Ours("endpoint")},
+            query={"cursor": Theirs("notification-deliveries_cursor")},
+            shows=False,
+        ),
+    ),
+    "GET /api/notification-deliveries/{delivery_id}": administering(ADMIN, hidden(path=DELIVERY)),
+    "POST /api/notification-deliveries/{delivery_id}/redeliver": administering(
+        ADMIN, hidden(path=DELIVERY)
     ),
     "GET /api/jobs/{job_id}": reading(REP, hidden(path={"job_id": Theirs("job")})),
     # Vapi proves itself by its secret; a token of whatever organisation is no proof.

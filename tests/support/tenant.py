@@ -5,7 +5,12 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from tests.support.tenant_work import add_operations, add_session, add_training
+from tests.support.tenant_work import (
+    add_notifications,
+    add_operations,
+    add_session,
+    add_training,
+)
 
 from clozone.accounts.passwords import hash_password
 from clozone.accounts.service import api_keys, sign_in
@@ -36,6 +41,7 @@ class Tenant:
             add_training(self)
             add_session(self)
             add_operations(self)
+            add_notifications(self)
         with unit_of_work(Scope.tenant(self.org_id)), changing(self.id("session")) as session:
             session.status = "completed"
         self.facts |= {role.value: str(user_id) for role, user_id in self.people.items()}

@@ -9,6 +9,11 @@ from clozone.infra.object_storage import scorecard_key
 from clozone.kit.clock import now
 from clozone.kit.pagination import Position, encode_cursor
 from clozone.models import operations
+from clozone.models.notifications import (
+    NotificationAttempt,
+    NotificationDelivery,
+    NotificationEndpoint,
+)
 from clozone.models.training import (
     Assignment,
     Export,
@@ -24,7 +29,16 @@ from clozone.web.identity import Role
 if TYPE_CHECKING:
     from tests.support.tenant import Tenant
 
-LISTS = ("api-keys", "assignments", "exports", "sessions", "templates", "users")
+LISTS = (
+    "api-keys",
+    "assignments",
+    "exports",
+    "notification-deliveries",
+    "notification-endpoints",
+    "sessions",
+    "templates",
+    "users",
+)
 
 
 def add_training(tenant: "Tenant") -> None:
@@ -74,6 +88,10 @@ def add_session(tenant: "Tenant") -> None:
         call_summary=tenant.marker,
         duration_seconds=61.5,
         submitted_for_review=True,
+        recording_state="stored",
+        recording_key=f"{tenant.org_id}/recordings/{tenant.marker}",
+        recording_bytes=1,
+        recording_content_type="audio/wav",
     )
     about = {"session_id": session.id, "user_id": session.user_id}
     tenant.add(
@@ -166,3 +184,36 @@ def add_operations(tenant: "Tenant") -> None:
         ),
     ):
         table.insert(org_id=tenant.org_id, **values).execute()
+
+
+def add_notifications(tenant: "Tenant") -> None:
+    """An endpoint at which one message has arrived."""
+    tenant.add(
+        "endpoint",
+        NotificationEndpoint,
+        url=f"https://hooks.{tenant.marker}.example/".lower(),
+        description=tenant.marker,
+        events=["session.graded"],
+        secret=f"whsec_{tenant.marker}",
+        created_by=tenant.people[Role.admin],
+    )
+    tenant.add(
+        "delivery",
+        NotificationDelivery,
+        endpoint_id=tenant.id("endpoint"),
+        message_id=f"msg_{tenant.marker}",
+        type="session.graded",
+        body=f'{{"type": "session.graded", "data": {{"word": "{tenant.marker}"}}}}',
+        state="delivered",
+        finished_at=now(),
+    )
+    tenant.add(
+        "delivery_attempt",
+        NotificationAttempt,
+        delivery_id=tenant.id("delivery"),
+        series=1,
+        outcome="delivered",
+        http_status=200,
+        response=tenant.marker,
+        finished_at=now(),
+    )

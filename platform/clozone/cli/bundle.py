@@ -1,23 +1,25 @@
-"""The local bundle from the command line: up, down, status, logs."""
+"""The local bundle from the command line: up, down, reload, status, logs."""
 
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import click
 
-from clozone.local.bundle import AlreadyRunning, Bundle
+from clozone.local.bundle import RELOADABLE, AlreadyRunning, Bundle
 from clozone.local.console import Console, StateProgress
 from clozone.local.control import await_detached, await_running, start_detached, stop_running
 from clozone.local.errors import BundleError, Interrupted
 from clozone.local.home import Home
 from clozone.local.logs import last_lines
 from clozone.local.options import home_from_environment
+from clozone.local.reload_request import known_variables, request_reload
 from clozone.local.state import BundleState, read_state
 from clozone.local.status import read_status
 
@@ -147,6 +149,33 @@ def down() -> None:
             console.say("Clozone is stopped.")
         else:
             console.say(f"Clozone is not running in {home.root}.")
+
+
+@click.command()
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(RELOADABLE),
+    help="Replace only these; may be given more than once.",
+)
+def reload(only: tuple[str, ...]) -> None:
+    """Replace nginx's configuration, web instances, workers and scheduler, one by one, under load.
+
+    The new ones run the code that is installed now. Variables that are set in this shell replace
+    those the platform was started with, empty ones take them away, all others stay. No request fails
+    meanwhile. What does not become ready is not put in: the old one goes on, and the exit code is 1.
+    """
+    console = Console()
+    home = Home.at(home_from_environment(os.environ))
+    changes = known_variables(os.environ)
+    began = time.monotonic()
+    with _errors_as_sentences():
+        try:
+            request_reload(home, only, changes, console.progress)
+        except KeyboardInterrupt:
+            console.say("The reload goes on without this command; see clozone status.")
+            sys.exit(_INTERRUPTED)
+    console.say(f"Reloaded in {time.monotonic() - began:.1f} s.")
 
 
 @click.command()

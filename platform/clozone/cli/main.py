@@ -8,9 +8,11 @@ import click
 VERBS = {
     "up": "clozone.cli.bundle:up",
     "down": "clozone.cli.bundle:down",
+    "reload": "clozone.cli.bundle:reload",
     "status": "clozone.cli.bundle:status",
     "logs": "clozone.cli.bundle:logs",
     "demo": "clozone.cli.demo:demo",
+    "drill": "clozone.cli.drill:drill",
     "web": "clozone.cli.processes:web",
     "worker": "clozone.cli.processes:worker",
     "scheduler": "clozone.cli.processes:scheduler",
@@ -20,6 +22,7 @@ VERBS = {
     "user": "clozone.cli.accounts:user",
     "token": "clozone.cli.accounts:token",
     "session": "clozone.cli.sessions:session",
+    "inbox": "clozone.cli.inbox:inbox",
     "analytics": "clozone.cli.analytics:analytics",
     "env-example": "clozone.cli.processes:env_example",
 }

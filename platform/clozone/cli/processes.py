@@ -1,5 +1,6 @@
 """Verbs that are one process of the platform, and the verbs that prepare it."""
 
+import errno
 import shlex
 
 import click
@@ -15,29 +16,47 @@ _ENV_EXAMPLE_HEADER = (
 )
 
 
+_ready_fd = click.option(
+    "--ready-fd",
+    type=click.IntRange(3),
+    help="Write a line to this open descriptor once ready. A web process with it listens only then, "
+    "and beside the process that has the address.",
+)
+
+
 @click.command()
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, help="host:port or unix:path")
-def web(bind: str) -> None:
+@_ready_fd
+def web(bind: str, ready_fd: int | None) -> None:
     """Serve the HTTP API until SIGTERM or SIGINT."""
     from clozone.app import serve
 
-    serve(load_settings(), bind)
+    try:
+        serve(load_settings(), bind, ready_fd)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        raise click.ClickException(
+            f"{bind} cannot be listened on: {error.strerror}. Give another address by --bind."
+        ) from error
 
 
 @click.command()
-def worker() -> None:
+@_ready_fd
+def worker(ready_fd: int | None) -> None:
     """Run jobs until SIGTERM or SIGINT; what runs then is finished or handed back."""
     from clozone.worker import run_worker
 
-    run_worker(load_settings())
+    run_worker(load_settings(), ready_fd)
 
 
 @click.command()
-def scheduler() -> None:
+@_ready_fd
+def scheduler(ready_fd: int | None) -> None:
     """Do the recurring duties; of several schedulers one works, the others stand by."""
     from clozone.scheduler import run_scheduler
 
-    run_scheduler(load_settings())
+    run_scheduler(load_settings(), ready_fd)
 
 
 @click.command()

@@ -23,6 +23,7 @@ from clozone.kit.pagination import Page, PageQuery, Position, page_of
 from clozone.web.identity import Actor, Role
 
 RENDER_SCORECARD = "exports.render_scorecard"
+FAN_OUT = "notifications.fan_out"
 PDF = "application/pdf"
 LIST = "exports"
 
@@ -110,9 +111,20 @@ def begin_scorecard(session_id: UUID) -> Order | None:
 
 
 def finish_scorecard(order: Order, size_bytes: int) -> None:
-    """Record that the file is there. Raises NotFound if the session was deleted meanwhile."""
+    """Record that the file is there, and tell whoever wants to know.
+
+    Raises NotFound if the session was deleted meanwhile.
+    """
     if not repository.set_ready(order.export_id, size_bytes):
         raise NotFound("The session is gone.")
+    data = {
+        "export_id": str(order.export_id),
+        "session_id": str(order.facts.session_id),
+        "kind": repository.SCORECARD,
+        "size_bytes": size_bytes,
+        "url": f"/api/exports/{order.export_id}",
+    }
+    enqueue(FAN_OUT, {"type": "export.ready", "data": data})
     announce(order.facts.session_id)
 
 

@@ -17,6 +17,7 @@ from clozone.models.training import (
     TrainingSession,
 )
 from clozone.models.training import Rubric as RubricRow
+from clozone.sessions.rollup import FINAL_PASSED, FINAL_SCORE, GRADED_SESSIONS
 from clozone.sessions.transcript import Turn
 from clozone.training.rubric import Rubric
 
@@ -102,6 +103,15 @@ def grade_of(session_id: UUID) -> SessionGrade | None:
     """The grade of a session, if it has one."""
     found: SessionGrade | None = SessionGrade.get_or_none(SessionGrade.session_id == session_id)
     return found
+
+
+def final_result(session_id: UUID) -> tuple[int | None, bool | None]:
+    """Score and verdict as they stand, a manager's override included; both None without a grade."""
+    score, passed = database.execute_sql(
+        f"SELECT {FINAL_SCORE}, {FINAL_PASSED} FROM {GRADED_SESSIONS} WHERE s.id = %s",  # noqa: S608
+        (session_id,),
+    ).fetchone()
+    return score, passed if score is not None else None
 
 
 def insert_review(

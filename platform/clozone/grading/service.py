@@ -8,6 +8,7 @@ from uuid import UUID
 from clozone.accounts import audit
 from clozone.grading import repository
 from clozone.grading.evidence import UnreadableEvidence, response_format
+from clozone.grading.notices import tell_graded, tell_reviewed
 from clozone.grading.reading import Answer, Messages, Reading, read_call
 from clozone.grading.schemas import NewReview, TranscriptToGrade
 from clozone.jobs.enqueue import enqueue
@@ -106,6 +107,7 @@ def record_grade(session_id: UUID, reading: Reading) -> None:
         _note_target(session, reading.scored.score, blocked=bool(reading.scored.blockers))
         session.status = "completed"
         enqueue(RENDER_SCORECARD, {"session_id": str(session_id)}, subject_id=session_id)
+        tell_graded(session, reading.scored)
 
 
 def _note_target(session: TrainingSession, final_score: int, *, blocked: bool) -> None:
@@ -225,6 +227,7 @@ def review(actor: Actor, session_id: UUID, body: NewReview) -> Mapping[str, Any]
         )
         if grade is not None:
             enqueue(RENDER_SCORECARD, {"session_id": str(session_id)}, subject_id=session_id)
+        tell_reviewed(session, written)
     override = body.override_score if overrides else before
     ai_score = grade.score if grade else None
     return {

@@ -7,12 +7,14 @@ from clozone.health.check import Degraded, NotUp
 from clozone.infra import postgres
 from clozone.infra.heartbeat import alive
 from clozone.infra.object_storage import ObjectStorage
+from clozone.infra.spool import spool
 from clozone.kit.errors import Permanent, Retryable, Unavailable
 from clozone.models.schema import pending
 from clozone.settings import Settings
 from clozone.web.offload import offload_plain, on_database_thread
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
+NEARLY_FULL = 0.8  # of SPOOL_MAX_BYTES
 
 
 async def postgres_answers() -> None:
@@ -49,6 +51,22 @@ async def processes_beat(client: Redis, kind: str) -> str:
     if not beats:
         raise NotUp(f"no {kind} is running")
     return f"{len(beats)} running"
+
+
+async def spool_drains() -> str:
+    """The spool can take webhooks, and none waits there for PostgreSQL."""
+    folder = spool()
+    usage = await offload_plain(folder.usage)
+    facts = f"{usage.waiting} webhooks wait, {usage.size_bytes} bytes"
+    if not await offload_plain(folder.is_writable):
+        raise Degraded(f"{facts}; the folder cannot be written: see SPOOL_DIR")
+    if usage.size_bytes >= NEARLY_FULL * folder.max_bytes:
+        raise Degraded(f"{facts}; nearly full: see SPOOL_MAX_BYTES")
+    if usage.refused:
+        raise Degraded(f"{facts}; {usage.refused} were set aside: see docs/webhooks.md")
+    if usage.waiting:
+        raise Degraded(f"{facts}; they are stored once PostgreSQL is back")
+    return facts
 
 
 async def storage_answers(storage: ObjectStorage) -> None:

@@ -39,6 +39,7 @@ class Health:
         self._checks = [
             _check("postgres", probes.postgres_answers),
             _check("migrations", probes.schema_is_current, fresh_seconds=MIGRATIONS_FRESH_SECONDS),
+            _check("spool", probes.spool_drains),
             _check("redis", partial(probes.redis_answers, redis)),
             _check(
                 "object_storage",

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -34,6 +35,7 @@ RETRIES = 2
 RETRY_BACKOFF_SECONDS = 0.2
 PING_TIMEOUT_SECONDS = 2.0
 CONNECTIONS = 10
+PART_BYTES = 8 * 1024 * 1024
 
 LONGEST_LINK_SECONDS = 7 * 86_400
 LONGEST_FILENAME = 100
@@ -75,6 +77,11 @@ def scorecard_key(org_id: UUID, session_id: UUID, content_hash: str) -> str:
     if not _HASH.fullmatch(content_hash):
         raise ValueError("a content hash is 8 to 64 lower-case hexadecimal digits")
     return f"{org_id}/scorecards/{session_id}/{content_hash}.pdf"
+
+
+def recording_key(org_id: UUID, session_id: UUID) -> str:
+    """Key of a session's recording: known before it is there, so that deleting can name it."""
+    return f"{org_id}/recordings/{session_id}"
 
 
 def content_disposition(filename: str) -> str:
@@ -144,6 +151,22 @@ class ObjectStorage:
                 self._bucket, key, BytesIO(data), length=len(data), content_type=content_type
             )
         return StoredObject(key=key, size=len(data), sha256=sha256(data).hexdigest())
+
+    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
+        """Store the content of a file, however large, in parts; as `put` otherwise."""
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        with _explained(f"store {key}"):
+            self._client.fput_object(
+                self._bucket,
+                key,
+                str(path),
+                content_type=content_type,
+                part_size=PART_BYTES,
+                # As many are held in memory.
+                num_parallel_uploads=1,
+            )
+        return StoredObject(key=key, size=path.stat().st_size, sha256=digest)
 
     def get(self, key: str) -> bytes:
         """The content under `key`."""

@@ -29,6 +29,7 @@ RECURRING = (
             "archive": settings.job_archive,
         },
     ),
+    Recurring("notifications.prune", lambda _settings: 86_400.0),
 )
 
 

@@ -11,10 +11,13 @@ from typing import Literal
 from uuid import UUID
 
 from clozone.infra.postgres import Scope, database, unit_of_work
-from clozone.kit.clock import now
+from clozone.jobs.enqueue import enqueue
+from clozone.kit.clock import iso, now
 from clozone.llm.errors import BudgetExhausted
 
 Period = Literal["day", "month"]
+
+FAN_OUT = "notifications.fan_out"
 
 _WINDOWS = """
 FROM budget_windows w JOIN budgets b ON b.id = w.budget_id
@@ -26,6 +29,11 @@ UPDATE budget_windows SET reserved_microdollars = reserved_microdollars + %(rese
   spent_microdollars = spent_microdollars + %(spent)s
 WHERE (budget_id, starts_on) IN (SELECT w.budget_id, w.starts_on {_WINDOWS})
 """  # noqa: S608 - constants only
+_WINDOW_OF = """
+INSERT INTO budget_windows
+  (budget_id, org_id, starts_on, reserved_microdollars, spent_microdollars)
+SELECT id, org_id, %(start)s, 0, 0 FROM budgets WHERE id = %(budget)s ON CONFLICT DO NOTHING
+"""
 
 
 def reserve(org_id: UUID, microdollars: int, moment: datetime) -> list[UUID]:
@@ -45,8 +53,8 @@ def reserve(org_id: UUID, microdollars: int, moment: datetime) -> list[UUID]:
         (org_id,),
     ).fetchall()
     for budget_id, period, owner in budgets:
-        if not _take(budget_id, owner, window(period, moment), microdollars):
-            raise _exhausted(period, owner, moment)
+        if not _take(budget_id, window(period, moment), microdollars):
+            raise _exhausted(budget_id, period, owner, moment)
     return [budget_id for budget_id, _, _ in budgets]
 
 
@@ -80,7 +88,7 @@ def refuse_without_room(org_id: UUID) -> None:
     with unit_of_work(Scope.platform()):
         full = database.execute_sql(
             """
-            SELECT b.period, b.org_id FROM budgets b
+            SELECT b.id, b.period, b.org_id FROM budgets b
             LEFT JOIN budget_windows w ON w.budget_id = b.id
               AND w.starts_on = CASE b.period WHEN 'day' THEN %(day)s ELSE %(month)s END
             WHERE (b.org_id = %(org)s OR b.org_id IS NULL)
@@ -93,8 +101,43 @@ def refuse_without_room(org_id: UUID) -> None:
             {"org": org_id, "day": window("day", moment), "month": window("month", moment)},
         ).fetchone()
     if full is not None:
-        period, owner = full
-        raise _exhausted(period, owner, moment)
+        budget_id, period, owner = full
+        refusal = _exhausted(budget_id, period, owner, moment)
+        note_exhausted(refusal)
+        raise refusal
+
+
+def note_exhausted(refusal: BudgetExhausted) -> None:
+    """Tell of a budget that has no room for a call, the first time in its day or month.
+
+    Opens its own unit of work: that of the refused call is rolled back. Noting it and telling of it
+    commit together, so it is told once, however many calls are refused at the same time.
+    """
+    facts = {"budget": refusal.budget_id, "start": refusal.starts_on}
+    with unit_of_work(Scope.platform()):
+        database.execute_sql(_WINDOW_OF, facts)
+        noted = database.execute_sql(
+            """
+            UPDATE budget_windows w SET exhausted_at = now() FROM budgets b
+            WHERE b.id = w.budget_id AND b.id = %(budget)s AND w.starts_on = %(start)s
+              AND w.exhausted_at IS NULL
+            RETURNING b.org_id, b.period, b.cap_microdollars
+            """,
+            facts,
+        ).fetchone()
+        if noted is None:
+            return
+        owner, period, cap = noted
+        data = {
+            "budget_id": str(refusal.budget_id),
+            "scope": "organization" if owner else "installation",
+            "period": period,
+            "starts_on": refusal.starts_on.isoformat(),
+            "resets_at": iso(refusal.resets_at),
+        }
+        # What the whole installation may spend is the operator's business.
+        amount = {"cap_microdollars": cap} if owner else {}
+        enqueue(FAN_OUT, {"type": "budget.reached", "data": data | amount}, org_id=owner)
 
 
 def window(period: Period, moment: datetime) -> date:
@@ -111,26 +154,23 @@ def window_end(period: Period, moment: datetime) -> datetime:
     return datetime.combine(window(period, after), time(), UTC)
 
 
-def _exhausted(period: Period, owner: UUID | None, moment: datetime) -> BudgetExhausted:
+def _exhausted(
+    budget_id: UUID, period: Period, owner: UUID | None, moment: datetime
+) -> BudgetExhausted:
     whose = "organisation's" if owner else "installation's"
     return BudgetExhausted(
         f"The {whose} budget for this {period} (UTC) has no room for another model call. "
         "An administrator can raise it.",
+        budget_id=budget_id,
         period=period,
+        starts_on=window(period, moment),
         resets_at=window_end(period, moment),
     )
 
 
-def _take(budget_id: UUID, owner: UUID | None, starts_on: date, microdollars: int) -> bool:
-    facts = {"budget": budget_id, "owner": owner, "start": starts_on, "amount": microdollars}
-    database.execute_sql(
-        """
-        INSERT INTO budget_windows
-          (budget_id, org_id, starts_on, reserved_microdollars, spent_microdollars)
-        VALUES (%(budget)s, %(owner)s, %(start)s, 0, 0) ON CONFLICT DO NOTHING
-        """,
-        facts,
-    )
+def _take(budget_id: UUID, starts_on: date, microdollars: int) -> bool:
+    facts = {"budget": budget_id, "start": starts_on, "amount": microdollars}
+    database.execute_sql(_WINDOW_OF, facts)
     taken = database.execute_sql(
         """
         UPDATE budget_windows w SET reserved_microdollars = w.reserved_microdollars + %(amount)s

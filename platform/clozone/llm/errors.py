@@ -6,8 +6,9 @@ and the job's row say. Messages never repeat what the provider or the model wrot
 call, and messages are logged.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
+from uuid import UUID
 
 from clozone.kit.clock import iso
 from clozone.kit.errors import DomainError, Permanent, Postponed, Retryable
@@ -54,6 +55,10 @@ class BudgetExhausted(DomainError):
     status = HTTPStatus.PAYMENT_REQUIRED
     title = "The budget for model calls is used up"
 
-    def __init__(self, detail: str, *, period: str, resets_at: datetime) -> None:
+    def __init__(
+        self, detail: str, *, budget_id: UUID, period: str, starts_on: date, resets_at: datetime
+    ) -> None:
         super().__init__(detail, period=period, resets_at=iso(resets_at))
+        self.budget_id = budget_id
+        self.starts_on = starts_on
         self.resets_at = resets_at

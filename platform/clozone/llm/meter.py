@@ -13,9 +13,9 @@ from peewee import OperationalError
 
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.clock import now
-from clozone.llm import account_book
+from clozone.llm import account_book, budget
 from clozone.llm.client import ModelClient, OnDelta
-from clozone.llm.errors import AnswerPending, ModelBusy, ModelRefused
+from clozone.llm.errors import AnswerPending, BudgetExhausted, ModelBusy, ModelRefused
 from clozone.llm.pricing import Price, price_of
 from clozone.llm.request import LlmAnswer, LlmRequest, RawAnswer, Usage
 from clozone.settings import Settings
@@ -55,7 +55,11 @@ class Meter:
         Raises ModelBusy, UnusableAnswer, AnswerPending, ModelRefused or BudgetExhausted.
         """
         key = request.cache_key(self._settings)
-        reserved = self._kept_or_reserved(request, key)
+        try:
+            reserved = self._kept_or_reserved(request, key)
+        except BudgetExhausted as refusal:
+            budget.note_exhausted(refusal)
+            raise
         if isinstance(reserved, LlmAnswer):
             return reserved
         answer = self._ask(request, reserved.call_id, on_delta)

@@ -11,7 +11,7 @@ from clozone.local.probes import answers_http
 from clozone.local.spec import ProcessSpec
 
 # On top of what a process takes for its own graceful stop.
-_MARGIN_SECONDS = 3.0
+_MARGIN_SECONDS = 5.0
 
 
 def web_name(number: int) -> str:
@@ -55,20 +55,26 @@ def offline_model(plan: Plan) -> ProcessSpec:
 
 def set_up(plan: Plan, give_up: Callable[[], bool], on_step: Callable[[str], None]) -> None:
     """Bring the schema up to date and make sure that the demo organisation is there."""
-    steps = (
-        ("migrate", ("migrate",)),
-        ("bootstrap", ("bootstrap", "--credentials", str(plan.home.credentials))),
+    on_step("migrate")
+    migrate(plan, give_up)
+    on_step("bootstrap")
+    _run(plan, give_up, "bootstrap", "--credentials", str(plan.home.credentials))
+
+
+def migrate(plan: Plan, give_up: Callable[[], bool]) -> None:
+    """Bring the schema up to date. What runs meanwhile, of this version or the last, goes on."""
+    _run(plan, give_up, "migrate")
+
+
+def _run(plan: Plan, give_up: Callable[[], bool], name: str, *words: str) -> None:
+    run_once(
+        name,
+        _command(name, *words),
+        env=_environment(plan, name),
+        folder=Path.cwd(),
+        log=plan.home.log(name),
+        give_up=give_up,
     )
-    for name, words in steps:
-        on_step(name)
-        run_once(
-            name,
-            _command(*words),
-            env=_environment(plan, name),
-            folder=Path.cwd(),
-            log=plan.home.log(name),
-            give_up=give_up,
-        )
 
 
 def _process(

@@ -40,6 +40,8 @@ from clozone.local.planning import make_plan
 from clozone.local.postgres import SUPERUSER, postgres_url
 from clozone.local.postgres_place import remove_data
 from clozone.local.process import ManagedProcess
+from clozone.local.reload_request import obey_requests
+from clozone.local.rolling import RELOADABLE, Fleet, changed_plan, roll
 from clozone.local.starting import (
     COMPONENTS_SECONDS,
     Listener,
@@ -53,8 +55,17 @@ from clozone.local.starting import (
 )
 from clozone.local.state import BundleState, Phase, read_state
 
-__all__ = ["APPLICATION", "BACKING", "EVERYTHING", "AlreadyRunning", "Bundle", "Progress"]
+__all__ = [
+    "APPLICATION",
+    "BACKING",
+    "EVERYTHING",
+    "RELOADABLE",
+    "AlreadyRunning",
+    "Bundle",
+    "Progress",
+]
 
+_LOOK_EVERY_SECONDS = 0.25
 _ROTATE_EVERY_SECONDS = 60.0
 
 
@@ -89,6 +100,9 @@ class Bundle:
             raise BundleError(f"There is no part {', '.join(sorted(unknown))} in the bundle.")
         self._plan: Plan | None = None
         self._processes: dict[str, ManagedProcess] = {}
+        # Besides those, while one replaces another.
+        self._passing: list[ManagedProcess] = []
+        self._reloading = threading.Lock()
         self._journal = Journal(self.home)
         self._lock: IO[str] | None = None
         self._stopping = threading.Event()
@@ -132,9 +146,14 @@ class Bundle:
         self._stopping.set()
 
     def wait(self) -> None:
-        """Keep the bundle running until `request_stop`; keeps the logs small meanwhile."""
-        while not self._stopping.wait(_ROTATE_EVERY_SECONDS):
-            self._rotate_logs()
+        """Keep the bundle running until `request_stop`; meanwhile, do what `clozone reload` asks for
+        and keep the logs small."""
+        rotated = time.monotonic()
+        while not self._stopping.wait(_LOOK_EVERY_SECONDS):
+            obey_requests(self.home, self.reload)
+            if time.monotonic() - rotated > _ROTATE_EVERY_SECONDS:
+                self._rotate_logs()
+                rotated = time.monotonic()
 
     def stop_at_once(self) -> None:
         """Kill everything. PostgreSQL recovers at the next start; what ran is run again.
@@ -177,8 +196,8 @@ class Bundle:
 
     @property
     def processes(self) -> list[ManagedProcess]:
-        """Every process of this bundle."""
-        return list(self._processes.values())
+        """Every process of this bundle; two of one name while one replaces the other."""
+        return [*self._processes.values(), *self._passing]
 
     def process(self, name: str) -> ManagedProcess:
         """One process, `postgres`, `web-1`, `worker` … Raises BundleError when there is none."""
@@ -198,6 +217,34 @@ class Bundle:
         launch = process.restart()
         if not process.wait_ready(timeout, since_launch=launch):
             raise BundleError(describe_failure(process))
+
+    def reload(
+        self,
+        only: Iterable[str] = (),
+        changes: Mapping[str, str] | None = None,
+        progress: Listener = unheard,
+    ) -> None:
+        """Replace our own processes, one by one, by new ones of the code and settings of now.
+
+        No request fails meanwhile: see `clozone.local.rolling`. `only` names parts out of RELOADABLE;
+        the default is all of them. `changes` are environment variables that are new; an empty value
+        takes one away. Raises BundleError, and leaves running what ran, when the new state is not
+        sound or a new process does not become ready.
+        """
+        if not self._reloading.acquire(blocking=False):
+            raise BundleError("A reload is already under way.")
+        try:
+            plan = changed_plan(self._planned(), changes or {}, self._processes)
+            parts = set(only or RELOADABLE) & self._parts
+            roll(
+                plan,
+                parts,
+                Fleet(self._processes, self._passing, self._journal, self._stopping),
+                progress,
+            )
+            self._plan = plan
+        finally:
+            self._reloading.release()
 
     def environment(self) -> dict[str, str]:
         """The variables that a process of ours needs besides the inherited ones."""
@@ -224,7 +271,7 @@ class Bundle:
         first = [ManagedProcess(spec, journal.write) for spec in servers(plan, self._parts)]
         second = [ManagedProcess(spec, journal.write) for spec in applications(plan, self._parts)]
         self._processes = {process.name: process for process in (*first, *second)}
-        journal.processes = self.processes
+        journal.processes = lambda: self.processes
         journal.url = f"http://localhost:{plan.public_port}"
         self._rotate_logs()
         journal.enter("starting")

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from clozone.kit.clock import iso, now
@@ -20,7 +20,7 @@ class Journal:
         self.step = ""
         self.error = ""
         self.start_seconds: float | None = None
-        self.processes: Iterable[ManagedProcess] = ()
+        self.processes: Callable[[], Iterable[ManagedProcess]] = tuple
         self._phase: Phase = "stopped"
         self._file = home.state
         self._started_at = iso(now())
@@ -43,7 +43,7 @@ class Journal:
                 start_seconds=self.start_seconds,
                 step=self.step,
                 error=self.error,
-                processes=records_of(self.processes),
+                processes=records_of(self.processes()),
             )
             # A full disk must not bring down what runs; the file then keeps the last state.
             with suppress(OSError):

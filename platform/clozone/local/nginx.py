@@ -22,6 +22,11 @@ VARIABLES = frozenset(
         *("WEB_SERVERS", "S3_SERVER", "S3_BUCKET", "SET_REAL_IP_FROM", "CORS_ORIGINS_MAP"),
     }
 )
+# Template → the file that is written from it, in nginx's folder.
+CONFIGURATION = {
+    "nginx.conf.template": "nginx.conf",
+    "templates/clozone.conf.template": "clozone.conf",
+}
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|null|\*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -54,10 +59,7 @@ def nginx(plan: Plan, *, web: list[str], bucket: str) -> ProcessSpec:
         for each in (folder, folder / "temp"):
             each.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
         _link_frontend(folder / "frontend", plan)
-        for source, target in (
-            ("nginx.conf.template", "nginx.conf"),
-            ("templates/clozone.conf.template", "clozone.conf"),
-        ):
+        for source, target in CONFIGURATION.items():
             text = (templates_folder() / source).read_text()
             (folder / target).write_text(render(text, values))
 
@@ -72,7 +74,8 @@ def nginx(plan: Plan, *, web: list[str], bucket: str) -> ProcessSpec:
         log=plan.home.log("nginx"),
         port=plan.public_port,
         stop_signal=signal.SIGQUIT,
-        grace_seconds=8.0,
+        # Streams may last; whatever is left then is cut.
+        grace_seconds=5.0,
         # A file of its own, so it says nothing about the platform behind.
         ready=lambda: answers_http(plan.public_port, "/", host=plan.options.bind),
         prepare=prepare,
@@ -138,5 +141,8 @@ def _link_frontend(link: Path, plan: Plan) -> None:
     frontend = plan.options.frontend or templates_folder() / "html"
     if not (frontend / "index.html").is_file():
         raise BundleError(f"There is no index.html in {frontend}, the folder of the frontend.")
-    link.unlink(missing_ok=True)
-    link.symlink_to(frontend)
+    # In one step: nginx may be serving files through it.
+    draft = link.with_name("frontend.new")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(frontend)
+    draft.replace(link)

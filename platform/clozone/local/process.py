@@ -6,11 +6,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from typing import Literal
 
 from clozone.kit.clock import now
+from clozone.local.announcement import Announcement
 from clozone.local.errors import BundleError
 from clozone.local.identity import identity
 from clozone.local.spec import ProcessSpec, guarded
@@ -27,11 +28,14 @@ _SLOWEST_PROBE_SECONDS = 0.25
 class ManagedProcess:
     """A process of the bundle and the thread that watches it.
 
-    The thread that starts a process also waits for it: the kernel's "parent died" signal is tied to
+    One that `takes_over` is to replace another of the same name: it says itself when it is ready
+    (`--ready-fd`), and if it dies before that, it is not started again. The thread that starts a process also waits for it: the kernel's "parent died" signal is tied to
     the starting thread, not to the process it belongs to.
     """
 
-    def __init__(self, spec: ProcessSpec, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, spec: ProcessSpec, on_change: Callable[[], None], *, takes_over: bool = False
+    ) -> None:
         self.spec = spec
         self.state: State = "stopped"
         self.pid: int | None = None
@@ -41,6 +45,7 @@ class ManagedProcess:
         self.last_exit: int | None = None
         self.refusal: BundleError | None = None
         self._on_change = on_change
+        self._announcement = Announcement() if takes_over else None
         self._changed = threading.Condition()
         self._child: subprocess.Popen[bytes] | None = None
         self._launches = 0
@@ -125,7 +130,7 @@ class ManagedProcess:
                 if not self._launch():
                     break
                 self._await_exit()
-            if self._asked_to_stop:
+            if self._asked_to_stop or self._announcement:
                 break
             with self._changed:
                 if self._asked_to_restart:
@@ -142,10 +147,14 @@ class ManagedProcess:
     def _launch(self) -> bool:
         """Start the program; False if it was told to stop meanwhile."""
         spec = self.spec
-        command = guarded(spec.command, os.getpid(), spec.stop_signal, spec.account)
-        with self._changed, spec.log.open("ab") as log:
+        announcement: AbstractContextManager[tuple[int, ...]] = self._announcement or nullcontext(
+            ()
+        )
+        with self._changed, announcement as descriptors, spec.log.open("ab") as log:
             if self._asked_to_stop:
                 return False
+            words = [f"--ready-fd={each}" for each in descriptors]
+            command = guarded((*spec.command, *words), os.getpid(), spec.stop_signal, spec.account)
             self._child = subprocess.Popen(  # noqa: S603
                 command,
                 env=dict(spec.env),
@@ -153,6 +162,7 @@ class ManagedProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=descriptors,
                 start_new_session=True,
             )
             self.pid = self._child.pid
@@ -170,14 +180,16 @@ class ManagedProcess:
             if self._is_ready():
                 with self._changed:
                     if self._launches == launch and self.state == "starting":
+                        self._announcement = None
                         self._set("ready")
                 return
             time.sleep(pause)
             pause = min(pause * 1.2, _SLOWEST_PROBE_SECONDS)
 
     def _is_ready(self) -> bool:
+        announcement = self._announcement
         try:
-            return self.spec.ready()
+            return announcement.heard() if announcement else self.spec.ready()
         except BundleError as error:
             self.refusal = error
         except Exception:

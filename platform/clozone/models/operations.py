@@ -182,13 +182,17 @@ class Budget(Table):
 
 
 class BudgetWindow(Row):
-    """What was spent and is reserved of a budget in one day or month (UTC)."""
+    """What was spent and is reserved of a budget in one day or month (UTC).
+
+    `exhausted_at` is when a call was refused for want of room for the first time.
+    """
 
     budget_id = UUIDField()
     org_id = UUIDField(null=True)
     starts_on = DateField()
     reserved_microdollars = BigIntegerField(default=0)
     spent_microdollars = BigIntegerField(default=0)
+    exhausted_at = TimestampField(null=True)
 
     class Meta:
         table_name = "budget_windows"

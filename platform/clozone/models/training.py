@@ -74,6 +74,7 @@ class TrainingSession(Table):
 
     status: pending (not called yet) → in_progress → processing → completed | not_gradable | failed.
     Rubric and scenario are those of its start, whatever becomes of the template.
+    recording_state: none (told of none) → waiting → stored | failed, with `recording_error`.
     `closed` says whether the rep closed the deal; null while nobody has said.
     A deleted session keeps its row (`deleted_at`) without its content, so that a late webhook
     cannot bring it back.
@@ -100,7 +101,11 @@ class TrainingSession(Table):
     call_cost_breakdown = BinaryJSONField(null=True)
     recording_url = TextField(null=True)
     recording_url_expires_at = TimestampField(null=True)
+    recording_state = CharField(max_length=16, default="none")
+    recording_error = TextField(null=True)
     recording_key = TextField(null=True)
+    recording_bytes = BigIntegerField(null=True)
+    recording_content_type = TextField(null=True)
     closed = BooleanField(null=True)
     submitted_for_review = BooleanField(default=False)
     created_at = time_of_writing()

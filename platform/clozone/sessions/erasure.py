@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from clozone.accounts.audit import record
-from clozone.infra.object_storage import object_storage
+from clozone.infra.object_storage import object_storage, recording_key
 from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import RunningJob
@@ -39,6 +39,9 @@ CONTENT = (
     "recording_url",
     "recording_url_expires_at",
     "recording_key",
+    "recording_error",
+    "recording_bytes",
+    "recording_content_type",
     "closed",
 )
 
@@ -49,7 +52,11 @@ def delete_session(actor: Actor, session_id: UUID) -> None:
         keys = _object_keys(session)
         for made_from_it in (SessionReview, SessionGrade, Export):
             made_from_it.delete().where(made_from_it.session_id == session_id).execute()
-        emptied = dict.fromkeys(CONTENT) | {"submitted_for_review": False, "deleted_at": now()}
+        emptied = dict.fromkeys(CONTENT) | {
+            "submitted_for_review": False,
+            "recording_state": "none",
+            "deleted_at": now(),
+        }
         for field, value in emptied.items():
             setattr(session, field, value)
     record(actor, "session.deleted", "session", session_id)
@@ -92,4 +99,7 @@ def erase_traces(session_id: UUID) -> None:
 def _object_keys(session: TrainingSession) -> list[str]:
     files = Export.select(Export.object_key).where(Export.session_id == session.id)
     keys = [session.recording_key, *(file.object_key for file in files)]
+    if session.recording_state == "waiting":
+        # It may be on its way at this moment.
+        keys.append(recording_key(session.org_id, session.id))
     return [key for key in keys if key]

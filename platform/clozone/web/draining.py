@@ -4,20 +4,34 @@ import asyncio
 
 
 class Draining:
-    """Set on SIGTERM: readiness fails, streams end, connections are not kept."""
+    """First readiness fails; a little later, streams end and connections are not kept.
+
+    In between requests are served as ever: whoever looks at readiness before sending stops sending.
+    """
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._started = False
+        self._leaving = asyncio.Event()
 
     def start(self) -> None:
-        """From now on, take leave."""
-        self._event.set()
+        """From now on, readiness fails."""
+        self._started = True
+
+    def leave(self) -> None:
+        """From now on, streams end and every answer is the last on its connection."""
+        self._started = True
+        self._leaving.set()
 
     @property
     def started(self) -> bool:
-        """Whether it has begun."""
-        return self._event.is_set()
+        """Whether readiness fails."""
+        return self._started
+
+    @property
+    def leaving(self) -> bool:
+        """Whether an answer given now is the last on its connection."""
+        return self._leaving.is_set()
 
     async def wait(self) -> None:
-        """Return once it has begun."""
-        await self._event.wait()
+        """Return once streams have to end."""
+        await self._leaving.wait()

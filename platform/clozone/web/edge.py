@@ -79,7 +79,7 @@ class Edge:
             (HEADER.lower().encode(), request_id.encode()),
             (INSTANCE_HEADER.lower().encode(), self._instance),
         ]
-        if self._draining.started:
+        if self._draining.leaving:
             headers.append((b"connection", b"close"))
         return headers
 

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from peewee import SQL, Case, fn
+
 from clozone.infra.postgres import Scope, database, unit_of_work
+from clozone.infra.spool_file import ReceivedRequest
 from clozone.jobs.enqueue import enqueue
 from clozone.kit.clock import now
 from clozone.kit.context import request_id
 from clozone.kit.ids import new_id
 from clozone.models.operations import WebhookEvent
 from clozone.webhooks.dedupe import delivery_key
-from clozone.webhooks.envelope import Envelope, read_envelope
+from clozone.webhooks.envelope import Envelope
 from clozone.webhooks.vapi import END_OF_CALL_REPORT, STATUS_UPDATE
 
 USED_TYPES = frozenset({END_OF_CALL_REPORT, STATUS_UPDATE})
@@ -31,54 +34,78 @@ class Stored:
     duplicate: bool
 
 
-def accept(body: bytes, headers: Mapping[str, str]) -> Stored:
-    """Store an authenticated delivery and the job that will process it, in one transaction.
+def received(body: bytes, headers: Mapping[str, str]) -> ReceivedRequest:
+    """An authenticated delivery, with the id and the time under which it will be known.
 
     `headers` are in lower case and hold no proof (see signature.without_proof).
-    Raises BadRequest or Invalid for a body that is no message; nothing is stored then.
     """
-    envelope = read_envelope(body)
+    return ReceivedRequest(
+        id=new_id(),
+        received_at=now(),
+        request_id=request_id.get(),
+        headers={name: value for name, value in headers.items() if name in _KEPT_HEADERS},
+        body=body,
+    )
+
+
+def store(request: ReceivedRequest, envelope: Envelope) -> Stored:
+    """Store a delivery and the job that will process it, in one transaction.
+
+    Safe to repeat: under the same id it is the same delivery, under another a further one.
+    """
     with unit_of_work(Scope.platform()):
-        stored = _store(envelope, body, headers)
-        fresh = not stored.duplicate or _revived(stored.id)
-        if fresh and envelope.message_type in USED_TYPES:
-            enqueue("webhooks.process_event", {"event_id": str(stored.id)})
+        stored, added = _insert(request, envelope)
+        if (added or _revived(stored.id)) and envelope.message_type in USED_TYPES:
+            enqueue_processing(stored.id)
     return stored
 
 
-def _store(envelope: Envelope, body: bytes, headers: Mapping[str, str]) -> Stored:
-    moment = now()
+def enqueue_processing(event_id: UUID) -> UUID:
+    """Add the job of a stored delivery, unless one waits or runs already; the job's id."""
+    return enqueue(
+        "webhooks.process_event",
+        {"event_id": str(event_id)},
+        subject_id=event_id,
+        dedupe_key=f"webhooks.process_event:{event_id}",
+    )
+
+
+def _insert(request: ReceivedRequest, envelope: Envelope) -> tuple[Stored, bool]:
+    """Where the delivery is, and whether this put it there."""
     used = envelope.message_type in USED_TYPES
-    event_id = new_id()
-    (stored_id,) = (
+    moment = request.received_at
+    # What is in the way under its own id is this very delivery, stored before an answer got lost.
+    again = Case(None, [(WebhookEvent.id == request.id, 0)], 1)
+    ((stored_id, added),) = (
         WebhookEvent.insert(
-            id=event_id,
+            id=request.id,
             call_id=envelope.call_id,
             message_type=envelope.message_type,
             dedupe_key=bytes.fromhex(
                 delivery_key(envelope.message_type, envelope.call_id, envelope.message)
             ),
-            headers={name: value for name, value in headers.items() if name in _KEPT_HEADERS},
-            body=body,
+            headers=request.headers,
+            body=request.body,
             state="received" if used else "ignored",
             reason=None if used else NOT_USED,
-            processed_at=None if used else moment,
-            request_id=request_id.get(),
+            processed_at=None if used else now(),
+            request_id=request.request_id,
             received_at=moment,
             last_delivered_at=moment,
         )
         .on_conflict(
             conflict_target=[WebhookEvent.dedupe_key],
             update={
-                WebhookEvent.deliveries: WebhookEvent.deliveries + 1,
-                WebhookEvent.last_delivered_at: moment,
+                WebhookEvent.deliveries: WebhookEvent.deliveries + again,
+                WebhookEvent.last_delivered_at: fn.greatest(WebhookEvent.last_delivered_at, moment),
             },
         )
-        .returning(WebhookEvent.id)
+        # Only an updated row has been locked by a transaction.
+        .returning(WebhookEvent.id, SQL("webhook_events.xmax = 0"))
         .tuples()
         .execute()
-    )[0]
-    return Stored(stored_id, duplicate=stored_id != event_id)
+    )
+    return Stored(stored_id, duplicate=stored_id != request.id), added
 
 
 def _revived(event_id: UUID) -> bool:
@@ -92,6 +119,14 @@ def _revived(event_id: UUID) -> bool:
         .execute()
     )
     return bool(revived)
+
+
+def claim(event_id: UUID) -> bool:
+    """Lock a delivery until the unit of work ends; whether it still waits to be processed."""
+    waits = WebhookEvent.select(WebhookEvent.id).where(
+        WebhookEvent.id == event_id, WebhookEvent.state == "received"
+    )
+    return waits.for_update().get_or_none() is not None
 
 
 def settle(event_id: UUID, state: str, reason: str | None, session_id: UUID | None) -> None:

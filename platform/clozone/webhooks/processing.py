@@ -7,11 +7,13 @@ which they did not. What the deciding report tells stands; other messages fill w
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from clozone.infra.postgres import unit_of_work
 from clozone.jobs.enqueue import enqueue
+from clozone.kit.clock import now
 from clozone.models.operations import WebhookEvent
 from clozone.models.training import TrainingSession
 from clozone.sessions.rollup import changing
@@ -23,6 +25,8 @@ from clozone.webhooks.vapi import END_OF_CALL_REPORT, CallUpdate, parse_message
 # Vapi's words for a call on which somebody speaks.
 _ON_CALL = frozenset({"in-progress", "forwarding"})
 _NOT_ENDED = frozenset({"pending", "in_progress"})
+# How long the presigned address of a recording works.
+_LIFE_OF_ADDRESS = timedelta(hours=1)
 # A status update carries the call as it was at that moment: a cost of 0, no summary. Only these
 # facts are final when they are told.
 _FACTS_OF_STATUS = ("started_at", "ended_at", "ended_reason")
@@ -43,8 +47,14 @@ def read(event_id: UUID) -> CallUpdate | None:
 def process(event_id: UUID, update: CallUpdate) -> None:
     """Apply what was read to its session; to be run in one unit of work of the platform.
 
-    What cannot be placed stays in the inbox with the reason: nothing that was accepted is dropped.
+    Changes nothing when another job has done it meanwhile. What cannot be placed stays in the inbox
+    with the reason: nothing that was accepted is dropped.
     """
+    if not inbox.claim(event_id):
+        return
+    if update.message_type not in inbox.USED_TYPES:
+        inbox.settle(event_id, "ignored", inbox.NOT_USED, None)
+        return
     try:
         session_id = routing.session_of(update)
     except routing.Unplaced as unplaced:
@@ -67,6 +77,7 @@ def _apply(update: CallUpdate, session: TrainingSession) -> None:
         _keep(told, session, overwrite=decides)
         if decides:
             _take_transcript(update, session)
+        _want_recording(session)
         return
     _keep({name: told[name] for name in _FACTS_OF_STATUS if name in told}, session)
     if update.status in _ON_CALL and session.status == "pending":
@@ -117,4 +128,20 @@ def _take_transcript(update: CallUpdate, session: TrainingSession) -> None:
         {"session_id": str(session.id)},
         subject_id=session.id,
         org_id=session.org_id,
+    )
+
+
+def _want_recording(session: TrainingSession) -> None:
+    if session.recording_url is None or session.recording_state != "none":
+        return
+    session.recording_state = "waiting"
+    moment = now()
+    expires_at = session.recording_url_expires_at
+    enqueue(
+        "recordings.fetch",
+        {"session_id": str(session.id)},
+        org_id=session.org_id,
+        dedupe_key=f"recording:{session.id}",
+        # What expires first comes first: half-way through its life an address is half an hour due.
+        run_at=min(moment, expires_at - _LIFE_OF_ADDRESS) if expires_at else moment,
     )

@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from http import HTTPStatus
 
 from clozone.kit.errors import DomainError
@@ -60,30 +61,60 @@ class NotConfigured(WebhookRefused):
     code = "webhook_not_configured"
 
 
-def verify(settings: Settings, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
-    """Return when the request is Vapi's; raise a WebhookRefused that says which check failed.
+class Secret(StrEnum):
+    """Which of the two live secrets a sender used."""
 
-    `headers` are matched without regard to case; `body` is the raw body; `now` is aware. Either of
-    the two live secrets holds. Which kind of proof is expected: settings.vapi_webhook_*.
+    current = "current"
+    previous = "previous"
+
+
+def verify_head(settings: Settings, headers: Mapping[str, str]) -> Secret | None:
+    """What can be told before the body is read: the secret used, or None when the body is signed.
+
+    `headers` are matched without regard to case. Either of the two live secrets holds. Which kind
+    of proof is expected: settings.vapi_webhook_*. Raises a WebhookRefused that says which check
+    failed; for a signature that is one that is missing or malformed.
     """
     secrets = _secrets(settings)
-    kind = settings.vapi_webhook_auth
     received = {name.lower(): value for name, value in headers.items()}
-    credential = _header(received, settings.vapi_webhook_header or _DEFAULT_HEADERS[kind])
-    if kind != "hmac":
-        return _verify_secret(secrets, credential)
-    timestamp = _timestamp(settings, received)
-    _verify_signature(settings, secrets, credential, timestamp, body)
+    if settings.vapi_webhook_auth == "hmac":
+        _signature(settings, received)
+        return None
+    return _verify_secret(secrets, _header(received, _proof_header(settings)))
+
+
+def verify_body(
+    settings: Settings, headers: Mapping[str, str], body: bytes, now: datetime
+) -> Secret:
+    """The secret that signed the raw body. `now` is aware. Raises a WebhookRefused."""
+    secrets = _secrets(settings)
+    received = {name.lower(): value for name, value in headers.items()}
+    digest, timestamp = _signature(settings, received)
+    algorithm = settings.vapi_webhook_hmac_algorithm
+    payload = _payload(settings.vapi_webhook_hmac_payload, timestamp, body)
+    expected = [hmac.digest(secret, payload, algorithm) for secret in secrets]
+    used = _which(expected, [digest])
+    if used is None:
+        raise WrongCredential("The signature does not fit the body.")
     # Only now, so that a stranger learns nothing about our clock.
     if timestamp and _age(timestamp, now) > settings.vapi_webhook_tolerance_seconds:
         raise StaleTimestamp("The signature is too old, or from the future; check the clocks.")
-    return None
+    return used
+
+
+def verify(settings: Settings, headers: Mapping[str, str], body: bytes, now: datetime) -> Secret:
+    """Both steps at once: the secret used. Raises a WebhookRefused."""
+    return verify_head(settings, headers) or verify_body(settings, headers, body, now)
 
 
 def without_proof(settings: Settings, headers: Mapping[str, str]) -> dict[str, str]:
     """The headers by lower-case name, without those that carry the credential."""
-    name = settings.vapi_webhook_header or _DEFAULT_HEADERS[settings.vapi_webhook_auth]
-    return {key.lower(): value for key, value in headers.items() if key.lower() != name.lower()}
+    name = _proof_header(settings).lower()
+    return {key.lower(): value for key, value in headers.items() if key.lower() != name}
+
+
+def _proof_header(settings: Settings) -> str:
+    return settings.vapi_webhook_header or _DEFAULT_HEADERS[settings.vapi_webhook_auth]
 
 
 def _secrets(settings: Settings) -> list[bytes]:
@@ -102,11 +133,20 @@ def _header(received: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _verify_secret(secrets: list[bytes], credential: str) -> None:
+def _verify_secret(secrets: list[bytes], credential: str) -> Secret:
     # Vapi leaves the scheme out when a credential says so, and X-Vapi-Secret never has one.
     presented = [credential, _BEARER.sub("", credential, count=1)]
-    if not _any_equal(secrets, [value.encode("utf-8", "replace") for value in presented]):
+    used = _which(secrets, [value.encode("utf-8", "replace") for value in presented])
+    if used is None:
         raise WrongCredential("The secret is not the one that was agreed.")
+    return used
+
+
+def _signature(settings: Settings, received: Mapping[str, str]) -> tuple[bytes, str]:
+    """The digest that was sent, and the time that was signed with the body."""
+    credential = _header(received, _proof_header(settings))
+    timestamp = _timestamp(settings, received)
+    return _digest(credential, _DIGEST_BYTES[settings.vapi_webhook_hmac_algorithm]), timestamp
 
 
 def _timestamp(settings: Settings, received: Mapping[str, str]) -> str:
@@ -117,17 +157,6 @@ def _timestamp(settings: Settings, received: Mapping[str, str]) -> str:
     if not _TIMESTAMP.fullmatch(timestamp):
         raise MalformedSignature("The timestamp is not a whole number of (milli)seconds.")
     return timestamp
-
-
-def _verify_signature(
-    settings: Settings, secrets: list[bytes], credential: str, timestamp: str, body: bytes
-) -> None:
-    algorithm = settings.vapi_webhook_hmac_algorithm
-    presented = _digest(credential, _DIGEST_BYTES[algorithm])
-    payload = _payload(settings.vapi_webhook_hmac_payload, timestamp, body)
-    expected = [hmac.digest(secret, payload, algorithm) for secret in secrets]
-    if not _any_equal(expected, [presented]):
-        raise WrongCredential("The signature does not fit the body.")
 
 
 def _digest(credential: str, length: int) -> bytes:
@@ -155,10 +184,11 @@ def _payload(template: str, timestamp: str, body: bytes) -> bytes:
     return b"".join(values.get(part, part.encode()) for part in parts)
 
 
-def _any_equal(expected: list[bytes], presented: list[bytes]) -> bool:
-    """Compare every pair in constant time, without stopping at the first that fits."""
-    fits = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in presented]
-    return any(fits)
+def _which(expected: list[bytes], presented: list[bytes]) -> Secret | None:
+    """Whose of ours fits any of theirs. In constant time: every pair is compared."""
+    fits = [[hmac.compare_digest(ours, theirs) for theirs in presented] for ours in expected]
+    live = [secret for secret, matches in zip(Secret, fits, strict=False) if any(matches)]
+    return live[0] if live else None
 
 
 def _age(timestamp: str, now: datetime) -> float:

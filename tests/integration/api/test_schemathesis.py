@@ -39,6 +39,8 @@ WEBHOOKS = "POST /api/webhooks/vapi"
 # A generated id names nothing; about half of them are exchanged for one that does.
 NAMED = {
     "assignment_id": "assignment",
+    "delivery_id": "delivery",
+    "endpoint_id": "endpoint",
     "export_id": "export",
     "job_id": "job",
     "key_id": "api_key",

@@ -1,9 +1,11 @@
 """Who is believed, end to end, in each way of proving it; and that proofs are not kept."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -30,9 +32,14 @@ Post = Callable[..., httpx2.Response]
 
 
 @pytest.fixture(scope="module")
-def addresses(environment: dict[str, str], tmp_path_factory) -> Iterator[dict[str, str]]:
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes log."""
+    return tmp_path_factory.mktemp("proof")
+
+
+@pytest.fixture(scope="module")
+def addresses(environment: dict[str, str], logs: Path) -> Iterator[dict[str, str]]:
     """Web processes that expect proof in different ways, started side by side."""
-    logs: Path = tmp_path_factory.mktemp("proof")
     common = {"VAPI_WEBHOOK_SECRET": SECRET, "VAPI_WEBHOOK_SECRET_PREVIOUS": FORMER}
     with ExitStack() as processes:
         found = {}
@@ -143,3 +150,47 @@ def test_the_default_way(inbox: Inbox, api: httpx2.Client, settings: Settings):
     answer = api.post(PATH, content=message(), headers={"X-Vapi-Secret": secret})
     assert answer.status_code == 200
     assert inbox.count() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("way", "headers", "code"),
+    [
+        ("bearer", "", "missing_credential"),
+        ("bearer", "Authorization: Bearer nonsense\r\n", "wrong_credential"),
+        ("odd", "User-Agent: nonsense\r\n", "wrong_credential"),
+        ("body", "X-Vapi-Signature: nonsense\r\n", "malformed_signature"),
+        ("hmac", "", "missing_credential"),
+        ("closed", f"X-Vapi-Secret: {SECRET}\r\n", "webhook_not_configured"),
+    ],
+)
+def test_a_stranger_is_refused_before_the_body_comes(
+    addresses: dict[str, str], way: str, headers: str, code: str
+):
+    """The body is announced and never sent: whoever waits for it, waits here for ever."""
+    address = urlsplit(addresses[way])
+    assert address.hostname
+    with socket.create_connection((address.hostname, address.port or 80), timeout=30) as connection:
+        head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Length: 5000000\r\n{headers}\r\n"
+        connection.sendall(head.encode())
+        answer = b""
+        while b"request_id" not in answer:
+            received = connection.recv(65_536)
+            assert received, answer
+            answer += received
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert f'"code":"{code}"'.encode() in answer
+
+
+@pytest.mark.parametrize("megabytes", [1, 9])
+def test_a_stranger_with_a_large_body_is_told_why(post: Post, megabytes: int):
+    answer = post("bearer", b"x" * megabytes * 1_000_000, {"Authorization": "Bearer nonsense"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "wrong_credential")
+
+
+def test_the_operator_hears_of_the_previous_secret(post: Post, logs: Path):
+    notice = "the previous webhook secret is still in use"
+    assert post("bearer", message(), {"Authorization": f"Bearer {FORMER}"}).status_code == 200
+    assert notice in (logs / "bearer.log").read_text()
+    assert FORMER not in (logs / "bearer.log").read_text()
+    assert post("closed", message(), {"X-Vapi-Secret": FORMER}).status_code == 401
+    assert notice not in (logs / "closed.log").read_text()

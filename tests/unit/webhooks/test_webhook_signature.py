@@ -14,10 +14,12 @@ from clozone.webhooks.signature import (
     MalformedSignature,
     MissingCredential,
     NotConfigured,
+    Secret,
     StaleTimestamp,
     WebhookRefused,
     WrongCredential,
     verify,
+    verify_head,
 )
 
 SECRET = "correct horse battery staple"
@@ -233,3 +235,63 @@ header_values = st.text(max_size=90) | st.from_regex(r"(sha256=)?[0-9a-f]{64}", 
 def test_a_stranger_is_always_refused_and_never_breaks_anything(auth, headers, body):
     with pytest.raises(WebhookRefused):
         verify(settings(auth=auth), headers, body, NOW)
+
+
+def proofs(secret):
+    """Headers that prove this secret, by the settings that ask for them."""
+    stamp = seconds()
+    return [
+        ({"auth": "secret"}, {"X-Vapi-Secret": secret}),
+        ({"auth": "bearer"}, {"Authorization": f"Bearer {secret}"}),
+        (
+            {"auth": "hmac"},
+            {"X-Signature": signed(stamp, secret=secret), "X-Timestamp": stamp},
+        ),
+        (
+            {"auth": "hmac", "hmac_payload": "{body}"},
+            {"X-Signature": digest(secret=secret).hex()},
+        ),
+    ]
+
+
+@pytest.mark.parametrize("way", range(4))
+@pytest.mark.parametrize(("secret", "used"), [(SECRET, Secret.current), (FORMER, Secret.previous)])
+def test_which_of_two_live_secrets_was_used_is_told(way, secret, used):
+    options, headers = proofs(secret)[way]
+    assert verify(settings(secret_previous=FORMER, **options), headers, BODY, NOW) is used
+
+
+@pytest.mark.parametrize("way", range(4))
+@pytest.mark.parametrize("previous", [None, "", "another one"])
+def test_a_secret_that_is_not_live_any_more_is_refused(way, previous):
+    options, headers = proofs(FORMER)[way]
+    with pytest.raises(WrongCredential):
+        verify(settings(secret_previous=previous, **options), headers, BODY, NOW)
+
+
+@pytest.mark.parametrize("way", range(4))
+def test_two_equal_secrets_are_the_current_one(way):
+    options, headers = proofs(SECRET)[way]
+    used = verify(settings(secret_previous=SECRET, **options), headers, BODY, NOW)
+    assert used is Secret.current
+
+
+@pytest.mark.parametrize("way", range(4))
+def test_the_head_alone_decides_unless_the_body_is_signed(way):
+    options, headers = proofs(SECRET)[way]
+    used = verify_head(settings(**options), headers)
+    assert used is (None if options["auth"] == "hmac" else Secret.current)
+
+
+@pytest.mark.parametrize(
+    ("headers", "refusal"),
+    [
+        ({}, MissingCredential),
+        ({"X-Signature": "00"}, MissingCredential),
+        ({"X-Signature": "00" * 32, "X-Timestamp": "today"}, MalformedSignature),
+        ({"X-Signature": "00", "X-Timestamp": "1"}, MalformedSignature),
+    ],
+)
+def test_a_head_that_no_body_can_save_is_refused_at_once(headers, refusal):
+    with pytest.raises(refusal):
+        verify_head(settings(auth="hmac"), headers)

@@ -1,0 +1,112 @@
+"""`clozone drill`: kill everything, lose nothing, and prove it."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import httpx2
+import orjson
+import psycopg
+from rich.console import Console
+
+from clozone.drill.display import Display
+from clozone.drill.errors import DrillError
+from clozone.drill.fresh import fresh_bundle
+from clozone.drill.report import Report, show
+from clozone.drill.run import Drill, Orders
+from clozone.drill.target import find_target
+from clozone.local.errors import BundleError
+
+WIDTH_WITHOUT_TERMINAL = 120
+LARGEST_SEED = 1_000_000
+FOUND_A_LOSS = 1
+COULD_NOT_RUN = 2
+
+
+@click.command()
+@click.option("--calls", type=click.IntRange(3, 100_000), default=1_000, show_default=True)
+@click.option("--kills", type=click.IntRange(1, 10_000), default=60, show_default=True)
+@click.option("--seed", type=click.IntRange(0), help="Repeat a drill; default: a new one.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(30),
+    default=1_800,
+    show_default=True,
+    help="Give up after so many seconds.",
+)
+@click.option(
+    "--report",
+    "file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write the results as JSON.",
+)
+@click.option("--keep", is_flag=True, help="Keep the data and logs of the drill's own bundle.")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Drill the bundle that runs there instead of one of the drill's own.",
+)
+def drill(
+    *,
+    calls: int,
+    kills: int,
+    seed: int | None,
+    timeout: float,
+    file: Path | None,
+    keep: bool,
+    home: Path | None,
+) -> None:
+    """Send calls while everything is killed, then prove that nothing was lost or done twice.
+
+    Exits with 1 when something was, and with 2 when the drill itself could not run.
+    """
+    console = _console()
+    if seed is None:
+        seed = secrets.randbelow(LARGEST_SEED)
+    orders = Orders(calls, kills, seed, timeout)
+    try:
+        with _bundle(home, console, keep=keep) as (folder, env):
+            report = _run(console, orders, folder, env, alone=home is None)
+    except (DrillError, BundleError, httpx2.HTTPError, psycopg.Error, OSError) as error:
+        console.print(f"The drill could not run (seed {seed}): {error}", style="red")
+        sys.exit(COULD_NOT_RUN)
+    if file is not None:
+        file.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+    show(report, console)
+    if not report.ok:
+        sys.exit(FOUND_A_LOSS)
+
+
+@contextmanager
+def _bundle(
+    home: Path | None, console: Console, *, keep: bool
+) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    if home is not None:
+        yield home, dict(os.environ)
+        return
+    console.print("Starting a bundle for the drill")
+    with fresh_bundle(os.environ, keep=keep, progress=lambda _news: None) as (folder, env):
+        yield folder, env
+    if keep:
+        console.print(f"Kept: {folder}", highlight=False)
+
+
+def _run(
+    console: Console, orders: Orders, folder: Path, env: Mapping[str, str], *, alone: bool
+) -> Report:
+    console.print(
+        f"Drilling {folder}: {orders.calls} calls, {orders.kills} kills, seed {orders.seed}",
+        highlight=False,
+    )
+    one = Drill(find_target(folder, env), orders, alone=alone)
+    with Display(console, one.line):
+        return one.run()
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)

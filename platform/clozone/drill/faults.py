@@ -1,0 +1,148 @@
+"""The hand that does the damage: kills, freezes and wipes by schedule, and stirs the model."""
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import httpx2
+
+from clozone.drill.errors import DrillError
+from clozone.drill.incidents import Incident, Incidents
+from clozone.drill.model_trouble import ModelTrouble
+from clozone.drill.parts import SECOND_WORKER, Living, Parts
+from clozone.drill.schedule import Act, Step
+from clozone.kit.clock import now
+
+PARTS_AWAY_SECONDS = 30.0
+PROBE_SECONDS = 0.1
+_WORKERS = frozenset({"worker", SECOND_WORKER})
+
+
+class Faults:
+    """Works off a schedule in a thread. `failure` is what stopped it before its end, if anything."""
+
+    def __init__(
+        self, parts: Parts, trouble: ModelTrouble, incidents: Incidents, steps: Sequence[Step]
+    ) -> None:
+        self.failure: Exception | None = None
+        self._parts = parts
+        self._trouble = trouble
+        self._incidents = incidents
+        self._steps = steps
+        self._stop = threading.Event()
+        self._frozen: Living | None = None
+        self._thaws: list[threading.Thread] = []
+        self._away: list[tuple[Incident, Living]] = []
+        self._lock = threading.Lock()
+        self._hand = threading.Thread(target=self._work, name="faults", daemon=True)
+        self._eye = threading.Thread(target=self._watch, name="absences", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._hand.start()
+        self._eye.start()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the schedule is worked off, or stopped by a failure."""
+        return not self._hand.is_alive()
+
+    def end(self) -> None:
+        """Stop, and put right what can be: nobody stays frozen, the model is in order again."""
+        self._stop.set()
+        self._hand.join()
+        for thaw in self._thaws:
+            thaw.join()
+        # It is never killed, but the drill may be ending because the whole bundle is gone.
+        with suppress(httpx2.HTTPError):
+            self._trouble.end()
+
+    def await_everybody(self, seconds: float) -> list[str]:
+        """Wait until every part is up again; the names of those that are not in time."""
+        deadline = time.monotonic() + seconds
+        names = self._parts.names()
+        while missing := [name for name in names if not self._parts.is_ready(name)]:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(PROBE_SECONDS)
+        return missing
+
+    def _work(self) -> None:
+        try:
+            for step in self._steps:
+                if self._stop.wait(step.after):
+                    return
+                self._trouble.stir()
+                self._do(step)
+        except Exception as error:
+            self.failure = error
+
+    def _do(self, step: Step) -> None:
+        if step.act is Act.wipe:
+            self._wipe()
+        elif step.act is Act.freeze:
+            self._freeze(step.victims[0], step.seconds)
+        else:
+            for name in step.victims:
+                self._kill(name)
+
+    def _wipe(self) -> None:
+        at = now()
+        while not self._parts.wipe_redis():
+            if self._stop.wait(PROBE_SECONDS):
+                return
+            at = now()
+        self._incidents.note(Act.wipe, "valkey", at).ended_at = now()
+
+    def _kill(self, name: str) -> None:
+        deadline = time.monotonic() + PARTS_AWAY_SECONDS
+        while time.monotonic() < deadline:
+            # A frozen worker has to wake up and find its jobs gone; the other does them meanwhile.
+            spared = self._frozen is not None and name in _WORKERS
+            living = None if spared else self._parts.living(name)
+            at = now()
+            if living is not None and self._parts.kill(living):
+                incident = self._incidents.note(Act.kill, name, at, living.pid)
+                with self._lock:
+                    self._away.append((incident, living))
+                return
+            if self._stop.wait(PROBE_SECONDS):
+                return
+
+    def _freeze(self, name: str, seconds: float) -> None:
+        living = self._parts.await_living(name, PARTS_AWAY_SECONDS)
+        at = now()
+        if living is None or self._frozen or not self._parts.signal(living, signal.SIGSTOP):
+            return
+        self._frozen = living
+        incident = self._incidents.note(Act.freeze, name, at, living.pid)
+
+        def thaw() -> None:
+            self._stop.wait(seconds)
+            self._parts.signal(living, signal.SIGCONT)
+            incident.ended_at = now()
+            self._frozen = None
+
+        self._thaws.append(threading.Thread(target=thaw, name="thaw", daemon=True))
+        self._thaws[-1].start()
+
+    def _watch(self) -> None:
+        """Note when each killed part is back: another process, and it answers."""
+        while not self._stop.is_set() or self._away:
+            with self._lock:
+                away = list(self._away)
+            for incident, killed in away:
+                # The supervisor writes its state anew at this moment, or has ended.
+                with suppress(DrillError):
+                    self._note_return(incident, killed)
+            time.sleep(PROBE_SECONDS)
+
+    def _note_return(self, incident: Incident, killed: Living) -> None:
+        living = self._parts.living(killed.name)
+        if living is None or living.pid == killed.pid or not self._parts.is_ready(killed.name):
+            return
+        incident.ended_at = now()
+        with self._lock:
+            self._away.remove((incident, killed))

@@ -1,0 +1,52 @@
+"""A bundle for one drill, in a home of its own that goes with it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from clozone.drill.errors import DrillError
+from clozone.local.bundle import Bundle
+from clozone.local.errors import BundleError
+from clozone.local.postgres_place import remove_data
+from clozone.local.starting import Listener
+
+# What a drill needs to be quick and to the point; a bundle that runs already keeps its own.
+CHOICES = {
+    "VAPI_WEBHOOK_AUTH": "hmac",
+    "LLM_TIMEOUT_SECONDS": "10",
+    "RATE_LIMIT_API": "1000000 per minute",
+    "RATE_LIMIT_USER": "1000000 per minute",
+    "RATE_LIMIT_LOGIN": "1000000 per minute",
+    "CLOZONE_BIND": "127.0.0.1",
+}
+# Another model would cost money, and other servers are not the drill's to kill.
+_NOT_PASSED_ON = frozenset(
+    {"OPENAI_API_KEY", "OPENAI_BASE_URL", "LLM_MODEL", "CLOZONE_PORT", "VAPI_WEBHOOK_HEADER"}
+)
+
+
+@contextmanager
+def fresh_bundle(
+    env: Mapping[str, str], *, keep: bool, progress: Listener
+) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """Start a bundle; yields its home and the environment it was started in, and ends it after.
+
+    `keep` leaves the home with its data and logs. Raises DrillError when it cannot start.
+    """
+    home = Path(tempfile.mkdtemp(prefix="clozone-drill-"))
+    # PostgreSQL may run as another user, who has to pass through.
+    home.chmod(0o755)
+    own = {name: value for name, value in env.items() if name not in _NOT_PASSED_ON} | CHOICES
+    bundle = Bundle(home / "home", port=0, env=own)
+    try:
+        bundle.start(progress)
+        yield bundle.home.root, own
+    except BundleError as error:
+        raise DrillError(f"The drill's own bundle failed: {error}") from error
+    finally:
+        bundle.stop()
+        if not keep:
+            remove_data(bundle.home)
+            shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The proofs: each takes the evidence and returns what it checked and what was wrong."""

@@ -1,0 +1,100 @@
+"""What came of a drill: for people as tables, for programs as JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from clozone.drill.evidence import Proof
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One drill. `seconds` by phase; `kills` by part; `model_faults` by kind."""
+
+    seed: int
+    calls: int
+    kills_wanted: int
+    kills: dict[str, int]
+    freezes: int
+    wipes: int
+    model_faults: dict[str, int]
+    model_failures: dict[str, int]
+    traffic: Json
+    seconds: dict[str, float]
+    proofs: list[Proof]
+    came_to_rest: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was lost, doubled or stuck, and all the damage was done."""
+        enough = sum(self.kills.values()) >= self.kills_wanted
+        return self.came_to_rest and enough and all(proof.holds for proof in self.proofs)
+
+    def as_json(self) -> Json:
+        """For programs."""
+        return {
+            "ok": self.ok,
+            **asdict(self),
+            "kills_total": sum(self.kills.values()),
+            "proofs": [asdict(proof) | {"holds": proof.holds} for proof in self.proofs],
+        }
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the summary."""
+    console.print(_proofs(report), _figures(report))
+    for proof in report.proofs:
+        for example in proof.examples:
+            console.print(f"✗ {proof.name}: {example}", style="red", highlight=False)
+        if proof.wrong > len(proof.examples):
+            console.print(f"✗ {proof.name}: {proof.wrong - len(proof.examples)} more", style="red")
+    if not report.came_to_rest:
+        console.print("✗ The platform did not come to rest in time.", style="red")
+    if sum(report.kills.values()) < report.kills_wanted:
+        console.print("✗ Not all the kills that were asked for could be done.", style="red")
+    verdict = "nothing lost, nothing twice" if report.ok else "the drill found what must not be"
+    console.print(
+        f"{'✓' if report.ok else '✗'} {verdict} (seed {report.seed})",
+        style="green" if report.ok else "red",
+        highlight=False,
+    )
+
+
+def _proofs(report: Report) -> Table:
+    table = Table(box=box.SIMPLE, title="Proofs", title_justify="left", pad_edge=False)
+    for name in ("", "claim", "checked", "wrong"):
+        table.add_column(name, justify="right" if name in ("checked", "wrong") else "left")
+    for proof in report.proofs:
+        mark = "[green]✓[/]" if proof.holds else "[red]✗[/]"
+        table.add_row(mark, proof.claim, str(proof.checked), str(proof.wrong))
+    return table
+
+
+def _figures(report: Report) -> Table:
+    table = Table(box=box.SIMPLE, title="The drill", title_justify="left", pad_edge=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("", overflow="fold")
+    seconds, facts = report.seconds, {proof.name: proof.facts for proof in report.proofs}
+    table.add_row("kills", f"{sum(report.kills.values())}: {_listed(report.kills)}")
+    table.add_row("freezes, wipes of Redis", f"{report.freezes}, {report.wipes}")
+    table.add_row("model faults armed", _listed(report.model_faults))
+    table.add_row("the model failed", _listed(report.model_failures))
+    table.add_row("calls", f"{report.calls} ({_listed(report.traffic['calls'])})")
+    table.add_row("deliveries accepted", str(report.traffic["deliveries"]))
+    table.add_row("answers by status", _listed(report.traffic["answers"]))
+    table.add_row("throughput", f"{report.traffic['calls_per_second']} calls/s, faults included")
+    table.add_row("seconds", _listed(seconds))
+    for name in ("recovery", "payments"):
+        for fact, value in facts.get(name, {}).items():
+            shown = _listed(value) if isinstance(value, dict) else str(value)
+            table.add_row(fact.replace("_", " "), shown)
+    return table
+
+
+def _listed(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()) or "–"

@@ -1,0 +1,261 @@
+"""One drill from beginning to end: prepare, damage while sending, wait for quiet, prove."""
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain
+
+import psycopg
+
+from clozone.drill.calls import DrillCall, drill_calls
+from clozone.drill.database import Database
+from clozone.drill.errors import DrillError
+from clozone.drill.evidence import Evidence, Proof
+from clozone.drill.faults import Faults
+from clozone.drill.incidents import Incidents
+from clozone.drill.model import Model
+from clozone.drill.model_trouble import ModelTrouble
+from clozone.drill.objects import Objects
+from clozone.drill.parts import Parts
+from clozone.drill.promises import Promises
+from clozone.drill.proofs.inbox import prove_accepted, prove_inbox
+from clozone.drill.proofs.leftovers import prove_nothing_buried, prove_nothing_stuck
+from clozone.drill.proofs.payments import prove_budgets, prove_payments
+from clozone.drill.proofs.recovery import prove_recovery
+from clozone.drill.proofs.rollup import prove_rollup
+from clozone.drill.proofs.scorecards import prove_scorecards
+from clozone.drill.proofs.sessions import prove_sessions, prove_transcripts
+from clozone.drill.quiet import Standing, await_quiet, standing
+from clozone.drill.report import Report
+from clozone.drill.schedule import Act, schedule
+from clozone.drill.script import call_id
+from clozone.drill.sender import Sender
+from clozone.drill.target import Target
+from clozone.drill.world import Organisation, make_world, price_the_model
+
+ORGANISATIONS = 2
+REPS = 3
+KILL_GAP_SECONDS = 4.0
+MOST_CALLS_PER_SECOND = 6.0
+PARTS_BACK_SECONDS = 90.0
+
+PROOFS: tuple[Callable[[Evidence], Proof], ...] = (
+    prove_accepted,
+    prove_inbox,
+    prove_sessions,
+    prove_transcripts,
+    prove_scorecards,
+    prove_rollup,
+    prove_payments,
+    prove_budgets,
+    prove_nothing_stuck,
+    prove_nothing_buried,
+    prove_recovery,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What to do: how many calls and kills, from which seed, and for how many seconds at most."""
+
+    calls: int
+    kills: int
+    seed: int
+    timeout_seconds: float
+
+
+@dataclass(slots=True)
+class _Phases:
+    """How long each phase took, in seconds; `now` is the one that runs."""
+
+    now: str = "preparing"
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self.now, began = name, time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - began, 1)
+
+
+class Drill:
+    """One drill on one bundle. `alone`: nobody else uses it, so that the model's count is ours."""
+
+    def __init__(self, target: Target, orders: Orders, *, alone: bool) -> None:
+        self._target = target
+        self._orders = orders
+        self._alone = alone
+        self._run = f"drill-{secrets.token_hex(4)}"
+        self._deadline = time.monotonic() + orders.timeout_seconds
+        self._database = Database(target)
+        self._model = Model(target)
+        self._parts = Parts(target)
+        self._incidents = Incidents()
+        self._promises = Promises()
+        self._phases = _Phases()
+        self._calls: list[DrillCall] = []
+        self._call_ids: list[str] = []
+        self._world: list[Organisation] = []
+        self._sender: Sender | None = None
+
+    def run(self) -> Report:
+        """Run it; what came of it. Raises DrillError when it could not be run to its end."""
+        orders = self._orders
+        with self._phases.phase("preparing"):
+            if self._alone:
+                price_the_model(self._database, self._target.environment["LLM_MODEL"])
+            self._world = make_world(self._target, self._database, self._run, ORGANISATIONS, REPS)
+            self._calls = drill_calls(orders.calls, ORGANISATIONS, REPS, orders.seed)
+            self._call_ids = [call_id(self._run, call) for call in self._calls]
+            before = self._model.answers()
+        trouble = ModelTrouble(
+            self._model, self._database, [org.id for org in self._world], orders.seed
+        )
+        self._sender = Sender(
+            self._target,
+            self._run,
+            world=self._world,
+            calls=self._calls,
+            promises=self._promises,
+            seed=orders.seed,
+        )
+        try:
+            self._parts.start_second_worker()
+            with self._phases.phase("under fire"):
+                self._under_fire(self._sender, trouble)
+            with self._phases.phase("quiet"):
+                rest = self._await_quiet()
+            with self._phases.phase("old news"):
+                asyncio.run(self._bounded(self._sender.send_held_back()))
+                rest = self._await_quiet() and rest
+        finally:
+            self._parts.stop_second_worker()
+        with self._phases.phase("proving"):
+            answers = self._model.answers().since(before)
+            evidence = Evidence(
+                run=self._run,
+                target=self._target,
+                world=self._world,
+                calls=self._calls,
+                promises=self._promises,
+                incidents=self._incidents,
+                answers=answers,
+                database=self._database,
+                objects=Objects(self._target),
+                alone=self._alone,
+            )
+            proofs = [prove(evidence) for prove in PROOFS]
+        self._model.close()
+        return self._report(proofs, trouble, answers.failed, rest)
+
+    def line(self) -> str:
+        """Where the drill stands, in one line."""
+        kills = self._incidents.kills().total()
+        parts = [f"{self._phases.now}: kills {kills}/{self._orders.kills}"]
+        if self._sender is not None:
+            parts.append(f"calls begun {self._sender.started}/{len(self._calls)}")
+            parts.append(f"deliveries {self._promises.deliveries}")
+        with suppress(psycopg.OperationalError):
+            if self._call_ids:
+                found = self._standing()
+                parts.append(
+                    f"stored {found.events}, graded {found.graded}, PDFs {found.scorecards}, "
+                    f"open jobs {found.jobs_open}"
+                )
+        return " · ".join(parts)
+
+    def _under_fire(self, sender: Sender, trouble: ModelTrouble) -> None:
+        """Send everything while the faults are done; both to their end."""
+        orders = self._orders
+        seconds = max(orders.kills * KILL_GAP_SECONDS, orders.calls / MOST_CALLS_PER_SECOND)
+        steps = schedule(
+            self._parts.names(),
+            orders.kills,
+            seconds / orders.kills,
+            float(self._target.environment.get("JOB_LEASE_SECONDS") or 6.0),
+            orders.seed,
+        )
+        faults = Faults(self._parts, trouble, self._incidents, steps)
+        faults.start()
+        try:
+            asyncio.run(self._bounded(sender.send_calls(seconds / orders.calls)))
+            while not faults.is_done:
+                if time.monotonic() > self._deadline:
+                    raise self._too_late()
+                time.sleep(0.1)
+        finally:
+            faults.end()
+        if faults.failure is not None:
+            raise DrillError(f"The faults could not be done: {faults.failure}") from faults.failure
+        if missing := faults.await_everybody(PARTS_BACK_SECONDS):
+            raise DrillError(
+                f"{', '.join(missing)} did not come up again within {PARTS_BACK_SECONDS:.0f} s of "
+                f"the last kill; see {self._target.home.logs}."
+            )
+
+    async def _bounded(self, sending: "asyncio.Future[None] | object") -> None:
+        left = self._deadline - time.monotonic()
+        try:
+            await asyncio.wait_for(sending, left)  # type: ignore[arg-type]
+        except TimeoutError:
+            raise self._too_late() from None
+
+    def _too_late(self) -> DrillError:
+        still = [key for key, count in self._promises.open.items() if count > 0]
+        return DrillError(
+            f"The drill was not through after {self._orders.timeout_seconds:.0f} s; "
+            f"{len(still)} messages were not accepted yet. Give it more time with --timeout, or "
+            "fewer --calls."
+        )
+
+    def _standing(self) -> Standing:
+        return standing(self._database, [org.id for org in self._world], self._call_ids)
+
+    def _await_quiet(self) -> bool:
+        return await_quiet(self._standing, len(self._promises.accepted), self._deadline)
+
+    def _report(
+        self,
+        proofs: list[Proof],
+        trouble: ModelTrouble,
+        model_failures: dict[str, int],
+        rest: bool,
+    ) -> Report:
+        seconds = self._phases.seconds
+        working = seconds["under fire"] + seconds["quiet"]
+        sorts = Counter(
+            chain.from_iterable(
+                (
+                    "gradable" if call.gradable else "not_gradable",
+                    *(("twins",) if call.twin_of is not None else ()),
+                    *(("started_by_the_API",) if call.prepared else ()),
+                )
+                for call in self._calls
+            )
+        )
+        return Report(
+            seed=self._orders.seed,
+            calls=len(self._calls),
+            kills_wanted=self._orders.kills,
+            kills=dict(self._incidents.kills()),
+            freezes=self._incidents.count(Act.freeze),
+            wipes=self._incidents.count(Act.wipe),
+            model_faults=dict(trouble.armed),
+            model_failures=model_failures,
+            traffic={
+                "calls": dict(sorts),
+                "deliveries": self._promises.deliveries,
+                "messages": len(self._promises.accepted),
+                "answers": dict(self._promises.answers),
+                "calls_per_second": round(len(self._calls) / working, 2),
+            },
+            seconds=seconds,
+            proofs=proofs,
+            came_to_rest=rest,
+        )

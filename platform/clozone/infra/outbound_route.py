@@ -1,0 +1,240 @@
+"""The way to a foreign address: what its URL may be, where it leads, and a connection to there."""
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, LocationParseError, SSLError
+from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+from urllib3.util import Timeout, Url, parse_url
+
+from clozone.infra.addresses import is_outside, parse_address, within
+from clozone.infra.deadline_sockets import Deadline, bound, connect, tls_context
+from clozone.kit.errors import Permanent, Retryable
+from clozone.settings import Settings
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 15.0
+LONGEST_URL = 4_096
+# Other ports belong to other protocols, which a request must not be smuggled into.
+PORTS = frozenset({80, 443, 8080, 8443})
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+# What resolvers take for a number (WHATWG: "ends in a number"), and four decimal parts, the only
+# form that people take for one too.
+_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
+_DOTTED_QUAD = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}")
+
+Resolve = Callable[[str, int], list[str]]
+
+
+class OutboundRefused(Permanent):
+    """The address or the answer is not acceptable, and will not be. `code` says why in a word."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class OutboundFailed(Retryable):
+    """The other side is away, too slow or broke off. `code` says how in a word."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A checked way to one URL: `addresses` are the ones to connect to, `target` what to ask for."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+    addresses: tuple[str, ...]
+    deadline: Deadline
+    tls: ssl.SSLContext
+
+    def connect(self) -> socket.socket:
+        """A connection to the first of the addresses that takes one. Raises OutboundFailed."""
+        failure: OSError | None = None
+        for address in self.addresses:
+            try:
+                return connect(address, self.port, CONNECT_SECONDS, self.deadline)
+            except OSError as error:
+                failure = error
+        if isinstance(failure, TimeoutError):
+            raise OutboundFailed("timeout", f"{self.host} took no connection in time") from failure
+        raise OutboundFailed("connection", f"{self.host} takes no connections") from failure
+
+    def pool(self) -> HTTPConnectionPool:
+        """A pool that makes connections to the checked addresses and to no others."""
+        timeout = Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.scheme == "http":
+            return _Pool(host, self.port, timeout=timeout, route=self)
+        return _TlsPool(host, self.port, timeout=timeout, route=self, ssl_context=self.tls)
+
+
+class _Connection(HTTPConnection):
+    def __init__(self, *args: Any, route: Route, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._route = route
+
+    def _new_conn(self) -> socket.socket:
+        return self._route.connect()
+
+
+class _TlsConnection(HTTPSConnection):
+    def __init__(self, *args: Any, route: Route, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._route = route
+
+    def _new_conn(self) -> socket.socket:
+        return self._route.connect()
+
+    def connect(self) -> None:
+        super().connect()
+        bound(self.sock, self._route.deadline)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class Router:
+    """Finds the way to a URL, or says why there is none."""
+
+    def __init__(
+        self, settings: Settings, *, resolve: Resolve | None = None, ca_file: str | None = None
+    ) -> None:
+        self._allowed = settings.outbound_allowed_networks
+        self._schemes = {"http", "https"} if settings.outbound_allow_http else {"https"}
+        self._resolve = resolve or _resolve
+        self._tls = tls_context(ca_file)
+
+    def route(
+        self, url: str, deadline: Deadline, hosts: Callable[[str], bool] | None = None
+    ) -> Route:
+        """The way to `url`. Raises OutboundRefused, or OutboundFailed if its name is not found.
+
+        `hosts`, if given, says of the host whether it may be asked at all.
+        """
+        parts = self._parsed(url)
+        host, port = self._host(parts), _port(parts)
+        if hosts is not None and not hosts(host):
+            raise OutboundRefused("host", f"{host} is not among the allowed hosts")
+        try:
+            found = [parse_address(host)]
+        except ValueError:
+            found = [parse_address(one) for one in self._addresses(host, port, deadline)]
+        # One address inside is enough to refuse: which of them is taken is the name's owner's choice.
+        if not all(is_outside(address, self._allowed) for address in found):
+            raise OutboundRefused(
+                "private_address",
+                f"{host} is not a public address: use one that the internet reaches, or let the "
+                "operator add its network to OUTBOUND_ALLOWED_NETWORKS",
+            )
+        if port not in PORTS and not all(within(one, self._allowed) for one in found):
+            raise OutboundRefused("port", f"port {port} is not allowed: use one of {sorted(PORTS)}")
+        return Route(
+            scheme=parts.scheme or "",
+            host=host,
+            port=port,
+            target=parts.request_uri,
+            addresses=tuple(dict.fromkeys(str(address) for address in found)),
+            deadline=deadline,
+            tls=self._tls,
+        )
+
+    def origin(self, url: str) -> tuple[str | None, str | None, int]:
+        """Scheme, host and port of `url`. Raises OutboundRefused."""
+        parts = self._parsed(url)
+        return parts.scheme, parts.host, _port(parts)
+
+    def _parsed(self, url: str) -> Url:
+        if len(url) > LONGEST_URL:
+            raise OutboundRefused("url", f"the URL is longer than {LONGEST_URL} characters")
+        if _FORBIDDEN.search(url):
+            raise OutboundRefused(
+                "url", "the URL holds a space, a backslash or a control character"
+            )
+        try:
+            parts = parse_url(url)
+        except LocationParseError as error:
+            raise OutboundRefused("url", "the URL cannot be read") from error
+        if parts.scheme not in self._schemes:
+            raise OutboundRefused(
+                "scheme",
+                f"the URL has to begin with {' or '.join(f'{s}://' for s in sorted(self._schemes))}",
+            )
+        if parts.auth is not None:
+            raise OutboundRefused("credentials", "the URL must not hold a user name or a password")
+        return parts
+
+    @staticmethod
+    def _host(parts: Url) -> str:
+        host = (parts.host or "").strip("[]")
+        if not host:
+            raise OutboundRefused("url", "the URL names no host")
+        if "%" in host:
+            raise OutboundRefused("url", "the URL's host holds a %, which no public name does")
+        if _NUMERIC.fullmatch(host) and ":" not in host and not _DOTTED_QUAD.fullmatch(host):
+            raise OutboundRefused("url", "write a numeric address in four decimal parts")
+        return host
+
+    def _addresses(self, host: str, port: int, deadline: Deadline) -> list[str]:
+        answer: list[list[str] | OSError | UnicodeError] = []
+
+        def look_up() -> None:
+            try:
+                answer.append(self._resolve(host, port))
+            except (OSError, UnicodeError) as error:
+                answer.append(error)
+
+        # The system's resolver takes no deadline; whoever runs the name's server sets its pace.
+        thread = threading.Thread(target=look_up, name="resolver", daemon=True)
+        thread.start()
+        with suppress(TimeoutError):
+            thread.join(deadline.left())
+        if not answer:
+            raise OutboundFailed("timeout", f"the name {host} was not resolved in time")
+        if isinstance(answer[0], Exception) or not answer[0]:
+            raise OutboundFailed("name", f"the name {host} could not be resolved")
+        return answer[0]
+
+
+def _port(parts: Url) -> int:
+    return _DEFAULT_PORTS[parts.scheme or ""] if parts.port is None else parts.port
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn what urllib3 raises into OutboundFailed, without the URL's path, which may be secret."""
+    host = parse_url(url).host
+    try:
+        yield
+    except (HTTPTimeoutError, TimeoutError) as error:
+        raise OutboundFailed("timeout", f"{host} did not answer in time") from error
+    except SSLError as error:
+        raise OutboundFailed("tls", f"{host} has no valid certificate: {error}") from error
+    except (HTTPError, OSError) as error:
+        raise OutboundFailed("connection", f"{host} broke the connection off") from error

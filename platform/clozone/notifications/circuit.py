@@ -1,0 +1,63 @@
+"""The circuit breaker of an endpoint: after some failures in a row it is left alone for a while.
+
+Its state is three columns of the endpoint's row, so that every worker sees the same. While it is
+open nothing is sent there; then one message goes through to see (half-open), and what becomes of it
+closes the circuit or opens it for longer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+THRESHOLD = 5
+# How long it stays open the first time, the second, …; the last from then on.
+OPEN_SECONDS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0)
+
+# With nothing but failures for so long an endpoint is disabled.
+LONGEST_FAILING = timedelta(days=5)
+
+State = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """`failures` in a row, since when, and until when the endpoint is left alone."""
+
+    failures: int = 0
+    failing_since: datetime | None = None
+    open_until: datetime | None = None
+
+    def state(self, moment: datetime) -> State:
+        """Whether messages go through at `moment`: all, none, or one to see."""
+        if self.open_until is None:
+            return "closed"
+        return "open" if moment < self.open_until else "half_open"
+
+    def after_failure(
+        self, moment: datetime, *, probe: bool, retry_after: float | None = None
+    ) -> "Circuit":
+        """The circuit after an attempt that failed at `moment`.
+
+        `probe`: it was the one that was let through. `retry_after`: the seconds that the receiver
+        asked for; they hold for all messages to it. What was sent before the circuit opened and
+        fails afterwards changes nothing: a burst counts once.
+        """
+        if self.open_until is not None and not probe:
+            return self
+        failures = self.failures + 1
+        pause = max(_open_seconds(failures), retry_after or 0.0)
+        return Circuit(
+            failures=failures,
+            failing_since=self.failing_since or moment,
+            open_until=moment + timedelta(seconds=pause) if pause else None,
+        )
+
+    def beyond_hope(self, moment: datetime) -> bool:
+        """Whether nothing has succeeded for so long that the endpoint is to be disabled."""
+        return self.failing_since is not None and moment - self.failing_since >= LONGEST_FAILING
+
+
+def _open_seconds(failures: int) -> float:
+    if failures < THRESHOLD:
+        return 0.0
+    return OPEN_SECONDS[min(failures - THRESHOLD, len(OPEN_SECONDS) - 1)]

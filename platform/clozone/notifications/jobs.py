@@ -1,0 +1,68 @@
+"""Jobs of notifications."""
+
+import random
+from datetime import timedelta
+from uuid import UUID
+
+from clozone.infra.postgres import unit_of_work
+from clozone.jobs.kinds import RunningJob, job
+from clozone.kit.clock import now
+from clozone.kit.errors import Postponed, Retryable
+from clozone.notifications.repository import deliveries
+from clozone.notifications.sender import sender
+from clozone.notifications.service import sending
+
+KEPT = timedelta(days=30)
+_PRUNED_AT_ONCE = 1_000
+# What waits for the same endpoint does not come back at the same moment.
+_SPREAD = 0.25
+
+
+@job("notifications.fan_out")
+def fan_out(job: RunningJob) -> None:
+    """Give each endpoint that wants to know of the event in the payload a delivery of its own."""
+    with job.completing():
+        sending.fan_out(
+            job.id, job.payload["type"], job.payload["data"], public_url=sender().public_url
+        )
+
+
+def _give_up(job: RunningJob, reason: str) -> None:
+    sending.give_up(UUID(job.payload["delivery_id"]), job.payload["series"], reason)
+
+
+@job(sending.DELIVER, after_death=_give_up)
+def deliver(job: RunningJob) -> None:
+    """Send a message to its endpoint, outside any transaction.
+
+    A worker that dies after sending and before recording it leaves the message to be sent again,
+    under the same id: at least once, never not at all.
+    """
+    with unit_of_work():
+        step = sending.begin(
+            UUID(job.payload["delivery_id"]), job.payload["series"], early=job.payload["early"]
+        )
+    if step is None:
+        return
+    if isinstance(step, sending.Wait):
+        raise Postponed(
+            "the endpoint's circuit is open", after=step.seconds * random.uniform(1, 1 + _SPREAD)
+        )
+    outcome = sender().send(step.message)
+    if outcome.error is None:
+        with job.completing():
+            sending.note_success(step, outcome)
+        return
+    with unit_of_work():
+        delay = sending.note_failure(step, outcome)
+    if delay is not None:
+        raise Retryable(outcome.detail, after=delay)
+
+
+@job("notifications.prune")
+def prune(job: RunningJob) -> None:
+    """Delete finished deliveries, of all organisations, that are older than they are kept."""
+    pruned = _PRUNED_AT_ONCE
+    while pruned == _PRUNED_AT_ONCE:
+        with unit_of_work():
+            pruned = deliveries.prune(now() - KEPT, _PRUNED_AT_ONCE)

@@ -1,0 +1,230 @@
+"""How a message comes to its endpoints: fan-out, each attempt, and what follows from it.
+
+The job of a delivery carries the number of the series that it belongs to. Only the job of the
+current series does anything, so that sending again by hand needs to stop nobody.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from loguru import logger
+
+from clozone.jobs.enqueue import enqueue
+from clozone.kit.clock import now
+from clozone.models.notifications import NotificationDelivery, NotificationEndpoint
+from clozone.notifications.circuit import Circuit
+from clozone.notifications.events import message_body, message_id
+from clozone.notifications.repository import deliveries, endpoints
+from clozone.notifications.schedule import LONGEST_SERIES, delay_after
+from clozone.notifications.sender import TIMEOUT_SECONDS, Message, Outcome
+
+DELIVER = "notifications.deliver"
+# For so long a message that was let through an open circuit holds the others back.
+PROBE = timedelta(seconds=TIMEOUT_SECONDS + 5)
+
+_GONE = "the endpoint answered 410 and was disabled"
+_FAILING = "the endpoint failed for days and was disabled"
+_HELD_BACK = "given up: the endpoint did not recover in time"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A message to be sent now; `probe`: it was let through an open circuit."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    attempt_id: UUID
+    series: int
+    message: Message
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The endpoint is left alone for so many seconds."""
+
+    seconds: float
+
+
+def fan_out(origin: UUID, event: str, data: dict[str, Any], public_url: str) -> int:
+    """Begin to tell every endpoint in scope that wants to know of this event; how many."""
+    body = message_body(origin, event, data, public_url)
+    told = endpoints.subscribed_to(event)
+    for endpoint in told:
+        dispatch(endpoint, event, message_id(origin), body)
+    return len(told)
+
+
+def dispatch(
+    endpoint: NotificationEndpoint, event: str, message: str, body: str, *, early: bool = False
+) -> NotificationDelivery:
+    """Add a delivery and the job that makes it; `early`: also through an open circuit."""
+    moment = now()
+    delivery = deliveries.add(
+        org_id=endpoint.org_id,
+        endpoint_id=endpoint.id,
+        message_id=message,
+        type=event,
+        body=body,
+        series_began_at=moment,
+        next_attempt_at=moment,
+        created_at=moment,
+    )
+    _enqueue(delivery, early=early)
+    return delivery
+
+
+def begin_series(delivery: NotificationDelivery) -> NotificationDelivery:
+    """Send a delivery anew, through an open circuit too: somebody asked for it. Needs its lock."""
+    moment = now()
+    delivery.series += 1
+    delivery.series_began_at = delivery.next_attempt_at = moment
+    delivery.state, delivery.failures, delivery.error = "pending", 0, None
+    delivery.finished_at = None
+    delivery.save(only=delivery.dirty_fields)
+    _enqueue(delivery, early=True)
+    return delivery
+
+
+def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None:
+    """What to do about a delivery now; None if nothing is left to do.
+
+    `early` lets the first attempt of its series through a circuit that is open.
+    """
+    delivery = deliveries.by_id(delivery_id)
+    if delivery is None or delivery.state != "pending" or delivery.series != series:
+        return None
+    endpoint = endpoints.by_id(delivery.endpoint_id)
+    if endpoint is None or not endpoint.enabled:
+        return None
+    moment = now()
+    probe = endpoint.open_until is not None
+    if probe and not endpoints.take_probe(
+        endpoint.id, moment, moment + PROBE, early=early and delivery.failures == 0
+    ):
+        return _held_back(delivery, endpoint, moment)
+    return Order(
+        delivery_id=delivery_id,
+        endpoint_id=endpoint.id,
+        attempt_id=deliveries.begin_attempt(delivery, moment),
+        series=series,
+        message=Message(
+            endpoint.url, _signers(endpoint, moment), delivery.message_id, delivery.body
+        ),
+        probe=probe,
+    )
+
+
+def note_success(order: Order, outcome: Outcome) -> None:
+    """Record that the message was taken; its endpoint's circuit is closed from now on."""
+    moment = now()
+    endpoint = endpoints.lock(order.endpoint_id)
+    if endpoint is None:
+        return
+    if endpoints.circuit_of(endpoint) != Circuit():
+        endpoints.set_circuit(endpoint.id, Circuit())
+    _end_attempt(order, outcome, "delivered", moment)
+    delivery = deliveries.lock(order.delivery_id)
+    # Taken is taken, also if somebody asked meanwhile to send it again: that goes on by itself.
+    if delivery is not None and delivery.series == order.series:
+        deliveries.update(
+            delivery.id, state="delivered", error=None, next_attempt_at=None, finished_at=moment
+        )
+
+
+def note_failure(order: Order, outcome: Outcome) -> float | None:
+    """Record that the message was not taken; seconds until the next attempt, or None if that was it.
+
+    What follows for the endpoint: its circuit may open, and 410 or days of failures disable it.
+    """
+    moment = now()
+    endpoint = endpoints.lock(order.endpoint_id)
+    if endpoint is None:
+        return None
+    delivery = deliveries.lock(order.delivery_id)
+    current = _end_attempt(order, outcome, "failed", moment)
+    if not current or delivery is None or not _is_current(delivery, order):
+        return None
+    circuit = endpoints.circuit_of(endpoint).after_failure(
+        moment, probe=order.probe, retry_after=outcome.retry_after
+    )
+    endpoints.set_circuit(endpoint.id, circuit)
+    if outcome.gone or circuit.beyond_hope(moment):
+        _disable(endpoint, gone=outcome.gone, moment=moment)
+        return None
+    failures = delivery.failures + 1
+    delay = None if outcome.final else delay_after(failures, outcome.retry_after)
+    deliveries.update(
+        delivery.id,
+        failures=failures,
+        error=outcome.detail,
+        state="pending" if delay else "failed",
+        next_attempt_at=moment + timedelta(seconds=delay) if delay else None,
+        finished_at=None if delay else moment,
+    )
+    return delay
+
+
+def give_up(delivery_id: UUID, series: int, reason: str) -> None:
+    """End a delivery whose job was given up by the ledger."""
+    deliveries.fail(delivery_id, series, reason, now())
+
+
+def _enqueue(delivery: NotificationDelivery, *, early: bool) -> None:
+    enqueue(
+        DELIVER,
+        {"delivery_id": str(delivery.id), "series": delivery.series, "early": early},
+        org_id=delivery.org_id,
+    )
+
+
+def _held_back(
+    delivery: NotificationDelivery, endpoint: NotificationEndpoint, moment: datetime
+) -> Wait | None:
+    if moment - delivery.series_began_at > LONGEST_SERIES:
+        deliveries.fail(delivery.id, delivery.series, _HELD_BACK, moment)
+        return None
+    until = max(endpoint.open_until, moment + PROBE)
+    deliveries.update(delivery.id, next_attempt_at=until)
+    return Wait((until - moment).total_seconds())
+
+
+def _signers(endpoint: NotificationEndpoint, moment: datetime) -> tuple[str, ...]:
+    expires = endpoint.previous_secret_expires_at
+    if endpoint.previous_secret and expires and moment < expires:
+        return endpoint.secret, endpoint.previous_secret
+    return (endpoint.secret,)
+
+
+def _is_current(delivery: NotificationDelivery, order: Order) -> bool:
+    """False if it was ended or begun anew while the message was under way."""
+    return bool(delivery.series == order.series and delivery.state == "pending")
+
+
+def _end_attempt(order: Order, outcome: Outcome, name: str, moment: datetime) -> bool:
+    return deliveries.end_attempt(
+        order.attempt_id,
+        outcome=name,
+        error=outcome.error,
+        http_status=outcome.http_status,
+        response=outcome.response,
+        ms=round(outcome.ms, 1),
+        finished_at=moment,
+    )
+
+
+def _disable(endpoint: NotificationEndpoint, *, gone: bool, moment: datetime) -> None:
+    reason = "gone" if gone else "failing"
+    endpoints.update(
+        endpoint.id,
+        enabled=False,
+        disabled_reason=reason,
+        disabled_at=moment,
+        updated_at=moment,
+    )
+    deliveries.fail_pending(endpoint.id, _GONE if gone else _FAILING, moment)
+    logger.bind(endpoint_id=str(endpoint.id), reason=reason).warning(
+        "notification endpoint disabled"
+    )

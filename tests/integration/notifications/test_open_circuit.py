@@ -1,0 +1,125 @@
+"""An endpoint that fails again and again is left alone, by every worker, until one message gets through."""
+
+from datetime import timedelta
+
+import pytest
+from office import Office
+from tests.support.notification_receiver import Receiver, Reply
+
+from clozone.infra.postgres import unit_of_work
+from clozone.kit.clock import now
+from clozone.models.notifications import NotificationDelivery
+from clozone.notifications.circuit import THRESHOLD
+from clozone.notifications.repository import endpoints
+from clozone.notifications.schedule import LONGEST_SERIES
+from clozone.notifications.service import sending
+
+FAILING = Reply(500)
+COUNT = THRESHOLD + 3
+
+
+@pytest.fixture
+def failing(office: Office, inbox: Receiver) -> Office:
+    """An office of whose messages the first few failed, so that the circuit is open."""
+    office.endpoint(inbox.url)
+    inbox.always(FAILING)
+    for _ in range(COUNT):
+        office.tell()
+    office.run()
+    return office
+
+
+def test_what_comes_while_it_is_open_is_held_back_without_a_failure(
+    failing: Office, inbox: Receiver
+) -> None:
+    (endpoint_id,) = {delivery.endpoint_id for delivery in failing.deliveries()}
+
+    failing.hurry()
+
+    assert len(inbox.received) == THRESHOLD
+    assert failing.shown(endpoint_id).failures == THRESHOLD
+    jobs = failing.jobs("notifications.deliver")
+    assert [job.failures for job in jobs] == [1] * THRESHOLD + [0] * (COUNT - THRESHOLD)
+    assert {job.state for job in jobs} == {"retrying"}
+    open_until = failing.shown(endpoint_id).open_until
+    held_back = failing.deliveries(failures=0)
+    assert {delivery.next_attempt_at for delivery in held_back} == {open_until}
+
+
+def test_half_open_one_message_goes_through_and_its_failure_opens_it_for_longer(
+    failing: Office, inbox: Receiver
+) -> None:
+    (endpoint_id,) = {delivery.endpoint_id for delivery in failing.deliveries()}
+    failing.change(endpoint_id, open_until=now())
+
+    failing.hurry()
+
+    assert len(inbox.received) == THRESHOLD + 1
+    endpoint = failing.shown(endpoint_id)
+    assert endpoint.failures == THRESHOLD + 1
+    assert endpoint.open_until > now()
+
+
+def test_a_message_that_gets_through_closes_it_for_all(failing: Office, inbox: Receiver) -> None:
+    (endpoint_id,) = {delivery.endpoint_id for delivery in failing.deliveries()}
+    inbox.always(Reply())
+    failing.change(endpoint_id, open_until=now())
+
+    failing.hurry()
+
+    assert [delivery.state for delivery in failing.deliveries()] == ["delivered"] * COUNT
+    endpoint = failing.shown(endpoint_id)
+    assert (endpoint.failures, endpoint.open_until) == (0, None)
+
+
+def test_of_many_at_once_one_is_let_through(office: Office, inbox: Receiver) -> None:
+    moment = now()
+    endpoint_id = office.endpoint(inbox.url, failures=THRESHOLD, open_until=moment)
+
+    with unit_of_work(office.scope):
+        taken = [
+            endpoints.take_probe(endpoint_id, moment, moment + sending.PROBE, early=False)
+            for _ in range(5)
+        ]
+
+    assert taken == [True, False, False, False, False]
+
+
+def test_a_probe_whose_worker_died_is_followed_by_another(office: Office, inbox: Receiver) -> None:
+    endpoint_id = office.endpoint(inbox.url, failures=THRESHOLD, open_until=now())
+    office.tell()
+    office.run_one(office.jobs("notifications.fan_out")[0].id)
+    delivery = office.delivery()
+    with unit_of_work(office.scope):
+        assert isinstance(sending.begin(delivery.id, 1, early=False), sending.Order)
+        assert isinstance(sending.begin(delivery.id, 1, early=False), sending.Wait)
+    office.change(endpoint_id, open_until=now())
+
+    office.run()
+
+    assert office.delivery().state == "delivered"
+    assert [outcome for outcome, *_ in office.outcomes()] == ["lost", "delivered"]
+
+
+def test_what_was_held_back_for_too_long_is_given_up(failing: Office, inbox: Receiver) -> None:
+    with unit_of_work(failing.scope):
+        NotificationDelivery.update(
+            series_began_at=now() - LONGEST_SERIES - timedelta(minutes=1)
+        ).execute()
+
+    failing.hurry()
+
+    assert len(inbox.received) == THRESHOLD
+    assert {delivery.state for delivery in failing.deliveries()} == {"failed"}
+    assert all("did not recover" in delivery.error for delivery in failing.deliveries())
+    assert {job.state for job in failing.jobs("notifications.deliver")} == {"succeeded"}
+
+
+def test_the_circuit_of_one_endpoint_is_not_anothers(failing: Office, inbox: Receiver) -> None:
+    failing.endpoint(f"{inbox.url}/healthy", events=["export.ready"])
+    inbox.always(Reply())
+
+    failing.tell("export.ready")
+    failing.run()
+
+    assert [message.path for message in inbox.received[THRESHOLD:]] == ["/healthy"]
