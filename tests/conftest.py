@@ -119,9 +119,12 @@ def web(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
 def worker(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PlatformProcess]:
-    """A real worker process on this worker's database."""
-    log = tmp_path_factory.mktemp("worker") / "worker.log"
-    with PlatformProcess(["worker"], environment, log) as process:
+    """A real worker process on this worker's database, and a scheduler that sweeps for it."""
+    logs = tmp_path_factory.mktemp("worker")
+    with (
+        PlatformProcess(["scheduler"], environment, logs / "scheduler.log"),
+        PlatformProcess(["worker"], environment, logs / "worker.log") as process,
+    ):
         process.await_line("worker ready")
         yield process
 

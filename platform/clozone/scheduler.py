@@ -5,6 +5,7 @@ from loguru import logger
 from clozone.infra.logging import configure_logging
 from clozone.infra.postgres import Scope, close_database, init_database, unit_of_work
 from clozone.jobs.delivery import init_delivery
+from clozone.jobs.recurring import enqueue_recurring
 from clozone.jobs.schedule import Duty, Scheduler
 from clozone.jobs.sweeper import sweep
 from clozone.kit.clock import now
@@ -12,7 +13,9 @@ from clozone.llm import account_book
 from clozone.process import announce_ready, heartbeat, stop_on_signals
 from clozone.settings import Settings
 
-SWEEP_SECONDS = 1.0
+# Retries and scheduled jobs wait for this, so it is also how exact their time is.
+SWEEP_SECONDS = 0.5
+RECURRING_SECONDS = 5.0
 CLOSE_CALLS_SECONDS = 30.0
 
 
@@ -26,7 +29,8 @@ def run_scheduler(settings: Settings, ready_fd: int | None = None) -> None:
     init_database(settings, pool_size=2)
     init_delivery(settings)
     duties = [
-        Duty("sweep", SWEEP_SECONDS, lambda: sweep(settings.job_redeliver_seconds)),
+        Duty("sweep", SWEEP_SECONDS, sweep),
+        Duty("recurring jobs", RECURRING_SECONDS, lambda: enqueue_recurring(settings)),
         Duty("close abandoned model calls", CLOSE_CALLS_SECONDS, lambda: _close_calls(settings)),
     ]
     pulse = heartbeat(settings, "scheduler")

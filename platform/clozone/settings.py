@@ -199,8 +199,14 @@ class Settings(BaseSettings):
         6.0, description="A worker silent for this long has lost its job to the next one."
     )
     job_retry_base_seconds: float = Field(2.0, description="First wait of the backoff, seconds.")
-    job_redeliver_seconds: float = Field(
-        15.0, description="A due job unclaimed for this long is delivered again."
+    job_keep_days: float = Field(
+        30.0, gt=0, description="Jobs that succeeded or were cancelled leave the ledger after this."
+    )
+    job_keep_dead_days: float = Field(
+        90.0, gt=0, description="Dead jobs leave the ledger after this."
+    )
+    job_archive: bool = Field(
+        True, description="Write jobs to object storage (archive/jobs/) before they leave."
     )
     shutdown_grace_seconds: float = Field(
         20.0, description="What runs may finish within this time after SIGTERM or SIGINT."

@@ -30,6 +30,7 @@ HANDLERS = (
     "clozone.recordings.jobs",
     "clozone.reconciler.jobs",
     "clozone.notifications.jobs",
+    "clozone.jobs.archive",
 )
 
 HEARTBEAT_SECONDS = 3.0
@@ -60,8 +61,9 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     init_reconciler(settings)
     init_sender(settings)
     leases = Leases(process_name(settings), settings.job_lease_seconds)
-    leases.start()
-    consumers = init_delivery(settings).consumers(threads, Runner(settings, leases).run)
+    runner = Runner(settings, leases)
+    leases.start(runner.time_out)
+    consumers = init_delivery(settings).consumers(threads, runner.drain)
     for consumer in consumers:
         consumer.start_threads()
     pulse = heartbeat(settings, "worker")
@@ -70,8 +72,13 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
         pulse()
         for consumer in consumers:
-            consumer.check_worker_health()
+            consumer.replace_dead_threads()
+        if stuck := leases.stuck():
+            kinds = sorted({job.kind for job in stuck})
+            logger.bind(jobs=len(stuck), kinds=kinds).error("jobs hang, the worker starts anew")
+            break
     logger.info("worker stopping")
+    runner.stop()
     for consumer in consumers:
         consumer.stop_taking()
     # Not until no thread runs is it certain that nobody is about to claim what he has taken.

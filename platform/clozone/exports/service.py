@@ -16,6 +16,7 @@ from clozone.exports.schemas import ExportAnswer
 from clozone.infra.object_storage import object_storage, scorecard_key
 from clozone.infra.progress import announce
 from clozone.jobs.enqueue import enqueue
+from clozone.jobs.kinds import UNFINISHED, WAITING
 from clozone.kit.clock import now
 from clozone.kit.errors import Conflict, NotFound
 from clozone.kit.pagination import Page, PageQuery, Position, page_of
@@ -31,8 +32,6 @@ _GIVEN_UP = (
     "The scorecard could not be made. Request it again; if that fails too, the reason is with the "
     "job {job_id}."
 )
-_WAITING = ("queued", "retrying")
-_UNFINISHED = (*_WAITING, "running")
 _LONGEST_NAME = 60
 
 
@@ -62,7 +61,7 @@ def request_export(actor: Actor, session_id: UUID) -> ExportAnswer:
         repository.set_queued(export_id)
     # A job that waits will find this content. One that runs may have read the one before, unless
     # somebody has asked for this one already.
-    sufficient = _UNFINISHED if state == "queued" else _WAITING
+    sufficient = UNFINISHED if state == "queued" else WAITING
     if state != "ready" and not repository.has_job(session_id, RENDER_SCORECARD, sufficient):
         enqueue(
             RENDER_SCORECARD,

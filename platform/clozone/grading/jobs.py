@@ -7,13 +7,13 @@ from clozone.grading import repository, service
 from clozone.infra.postgres import after_commit, unit_of_work
 from clozone.infra.progress import publish
 from clozone.jobs.kinds import RunningJob, job
-from clozone.kit.errors import NotFound
+from clozone.kit.errors import Conflict, NotFound
 from clozone.llm.errors import BudgetExhausted, ModelBusy
 from clozone.llm.meter import meter
 from clozone.sessions import lifecycle
 
 
-@job("grading.grade_session", after_death=lifecycle.fail)
+@job("grading.grade_session", after_death=lifecycle.fail, before_revival=lifecycle.reopen)
 def grade_session(job: RunningJob) -> None:
     """Read a session's call with the model, outside any transaction, and give it its grade."""
     with unit_of_work():
@@ -41,7 +41,11 @@ def _end(job: RunningJob, _reason: str) -> None:
     after_commit(lambda: publish(job.id))
 
 
-@job(service.GRADE_TRANSCRIPT, after_death=_end)
+def _no_way_back(_job: RunningJob) -> None:
+    raise Conflict("The transcript was forgotten when this job ended. Send it in again.")
+
+
+@job(service.GRADE_TRANSCRIPT, after_death=_end, before_revival=_no_way_back)
 def grade_transcript(job: RunningJob) -> None:
     """Grade a transcript that somebody sent in, and keep the result with the job.
 

@@ -54,7 +54,7 @@ class JobStatus(ResponseModel):
 
     id: UUID
     kind: str
-    state: Literal["queued", "running", "retrying", "succeeded", "dead", "cancelled"]
+    state: Literal["scheduled", "queued", "running", "retrying", "succeeded", "dead", "cancelled"]
     attempt: int
     failures: int
     run_at: datetime

@@ -135,6 +135,18 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
         _guarded(action)
 
 
+def one_statement(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Run one statement that takes its role itself, in a transaction and round trip of its own.
+
+    Returns its rows. Raises OperationalError when the server is away.
+    """
+    if database.in_transaction():
+        raise RuntimeError("units of work do not nest")
+    with database.connection_context():
+        rows: list[tuple[Any, ...]] = database.execute_sql(sql, params).fetchall()
+        return rows
+
+
 def after_commit(action: Callable[[], None]) -> None:
     """Run `action` once the current unit of work has committed; never if it rolls back.
 
@@ -174,6 +186,7 @@ __all__ = [
     "dedicated_connection",
     "init_database",
     "init_database_as_owner",
+    "one_statement",
     "ping",
     "set_scope",
     "unit_of_work",

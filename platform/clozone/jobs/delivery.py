@@ -1,19 +1,23 @@
-"""Huey, which carries job ids from the ledger to the workers. The only file that imports it.
+"""Huey, which carries word of waiting jobs to the workers. The only file that imports it.
 
-Delivery is at most once: a message can be lost at any moment, and the sweeper sends it again.
+A message names a job, but is no more than a bell: whoever takes it takes whose turn it is, and goes
+on until nothing is left (see `runner`). So a lost message costs a delay until the sweeper rings
+again, a second one costs nothing, and there need not be more of them than threads to wake.
 Messages are JSON, never pickle: whoever reaches Redis must not reach the interpreter.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
 
 from huey import RedisHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
+from huey.storage import RedisStorage
+from loguru import logger
 from redis.exceptions import RedisError
 
 from clozone.infra.redis import sync_redis
@@ -21,45 +25,91 @@ from clozone.jobs.kinds import Queue
 from clozone.settings import Settings
 
 # Huey finds a task by the name of its module and its own.
-_TASK = "run_job"
+_TASK = "take_turns"
 _TASK_PATH = f"{__name__}.{_TASK}"
 
 SEND_TIMEOUT_SECONDS = 0.5
 # Taking waits for up to a second in Redis.
 TAKE_TIMEOUT_SECONDS = 3.0
 REST_SECONDS = 5.0
+# While Redis is away each thread looks by itself this often.
+LOOK_SECONDS = 1.0
+# Enough to wake every thread of a large installation; more would only lie there.
+MOST_MESSAGES = 64
+_PUSH_UNLESS_FULL = """
+if redis.call('LLEN', KEYS[1]) < tonumber(ARGV[2]) then redis.call('LPUSH', KEYS[1], ARGV[1]) end
+"""
 
 
 class MessageSerializer(Serializer):  # type: ignore[misc]
-    """Huey's message as JSON: its id, the job's id and the time it is due."""
+    """Huey's message as JSON: its id and the job's id."""
 
     def _serialize(self, data: Message) -> bytes:
-        return json.dumps(
-            {
-                "id": data.id,
-                "job_id": data.args[0],
-                "eta": data.eta.isoformat() if data.eta else None,
-            }
-        ).encode()
+        return json.dumps({"id": data.id, "job_id": data.args[0]}).encode()
 
     def _deserialize(self, data: bytes) -> Message:
         fields = json.loads(data)
-        eta = datetime.fromisoformat(fields["eta"]) if fields["eta"] else None
-        return Message(fields["id"], _TASK_PATH, eta, 0, 0, args=(fields["job_id"],), kwargs={})
+        return Message(fields["id"], _TASK_PATH, None, 0, 0, args=(fields["job_id"],), kwargs={})
+
+
+class _BoundedStorage(RedisStorage):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._push = self.conn.register_script(_PUSH_UNLESS_FULL)
+
+    def enqueue(self, data: bytes, priority: int | None = None) -> None:
+        """Add a message unless enough of them wait already, in one step."""
+        self._push(keys=[self.queue_key], args=[data, MOST_MESSAGES])
 
 
 class _Carrier(RedisHuey):  # type: ignore[misc]
+    storage_class = _BoundedStorage
+
     def is_revoked(self, *_args: object, **_kwargs: object) -> bool:
         """Cancelling is the ledger's business; asking Redis too would cost two round trips a job."""
         return False
 
 
+class _Taker(_Carrier):
+    """The side of a worker: it wakes also without Redis, since the jobs are in PostgreSQL."""
+
+    away = False
+
+    def dequeue(self) -> Any:
+        """The next message; without Redis one of our own, after a moment."""
+        try:
+            message = super().dequeue()
+        except (RedisError, OSError) as error:
+            if not self.away:
+                logger.bind(queue=self.name, error=type(error).__name__).warning(
+                    "jobs are looked for in the database: Redis is away"
+                )
+            self.away = True
+            time.sleep(LOOK_SECONDS)
+            return self.deserialize_task(json.dumps({"id": str(uuid4()), "job_id": None}).encode())
+        if self.away:
+            logger.bind(queue=self.name).info("jobs are announced by Redis again")
+        self.away = False
+        return message
+
+
 class _Consumer(Consumer):  # type: ignore[misc]
     def start_threads(self) -> None:
-        """Start taking messages; the signals stay with the process, which runs several of these."""
-        self.scheduler.start()
+        """Start taking messages; the signals stay with the process, which runs several of these.
+
+        Huey's own scheduler stays off: what waits for its time waits in the ledger.
+        """
         for _, thread in self.worker_threads:
             thread.start()
+
+    def replace_dead_threads(self) -> None:
+        """Start a thread anew for each that an error has ended."""
+        for place, (worker, thread) in enumerate(self.worker_threads):
+            if not thread.is_alive() and not self.stop_flag.is_set():
+                logger.bind(thread=thread.name).error("a worker's thread died and is replaced")
+                fresh = self._create_process(worker, thread.name)
+                self.worker_threads[place] = (worker, fresh)
+                fresh.start()
 
     def stop_taking(self) -> None:
         """Let the threads end once they have done what they have taken."""
@@ -77,24 +127,23 @@ class Delivery:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # Whoever announces a job has committed it: better late than waiting for a silent Redis.
-        self._carriers = self._make_carriers(SEND_TIMEOUT_SECONDS, retries=0)
+        self._carriers = self._make_carriers(_Carrier, SEND_TIMEOUT_SECONDS, retries=0)
         self._tasks = {
             queue: carrier.task(name=_TASK)(_taken_elsewhere)
             for queue, carrier in self._carriers.items()
         }
         self._resting_until = 0.0
 
-    def send(self, queue: Queue, job_ids: Iterable[UUID], *, delay: float = 0) -> None:
-        """Announce jobs to the workers, due in `delay` seconds.
+    def ring(self, queue: Queue, job_id: UUID, *, times: int = 1) -> None:
+        """Wake up to `times` threads of the queue's workers; `job_id` is one of the waiting jobs.
 
-        Raises redis errors; for a while afterwards nothing is sent, and the sweeper sends it later.
+        Raises redis errors; for a while afterwards nothing is sent, and the sweeper does it later.
         """
         if time.monotonic() < self._resting_until:
             return
-        task = self._tasks[queue]
         try:
-            for job_id in job_ids:
-                task.schedule(args=(str(job_id),), delay=delay) if delay else task(str(job_id))
+            for _ in range(min(times, MOST_MESSAGES)):
+                self._tasks[queue](str(job_id))
         except (RedisError, OSError):
             self._resting_until = time.monotonic() + REST_SECONDS
             raise
@@ -108,22 +157,26 @@ class Delivery:
         for carrier in self._carriers.values():
             carrier.flush()
 
-    def consumers(self, threads: dict[Queue, int], run: Callable[[UUID], None]) -> list[_Consumer]:
-        """Consumers of every queue, not started; each message calls `run(job_id)`."""
-        takers = self._make_carriers(TAKE_TIMEOUT_SECONDS, retries=1)
-        for taker in takers.values():
-            taker.task(name=_TASK)(lambda job_id: run(UUID(job_id)))
+    def consumers(
+        self, threads: dict[Queue, int], drain: Callable[[Queue], None]
+    ) -> list[_Consumer]:
+        """Consumers of every queue, not started; each message calls `drain(queue)`."""
+        takers = self._make_carriers(_Taker, TAKE_TIMEOUT_SECONDS, retries=1)
+        for queue, taker in takers.items():
+            taker.task(name=_TASK)(lambda _job_id, queue=queue: drain(queue))
         return [
             _Consumer(taker, workers=threads[queue], periodic=False)
             for queue, taker in takers.items()
         ]
 
-    def _make_carriers(self, timeout_seconds: float, *, retries: int) -> dict[Queue, _Carrier]:
+    def _make_carriers(
+        self, carrier: type[_Carrier], timeout_seconds: float, *, retries: int
+    ) -> dict[Queue, _Carrier]:
         pool = sync_redis(
             self._settings.redis_url, timeout_seconds=timeout_seconds, retries=retries
         ).connection_pool
         return {
-            queue: _Carrier(
+            queue: carrier(
                 f"clozone_{queue}",
                 results=False,
                 connection_pool=pool,

@@ -1,17 +1,31 @@
 """Putting work into the ledger, inside the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from clozone.infra.postgres import after_commit, current_scope
+import orjson
+
+from clozone.infra.postgres import after_commit, current_scope, database
 from clozone.jobs.delivery import delivery
-from clozone.jobs.kinds import KINDS
-from clozone.kit.clock import now
+from clozone.jobs.kinds import KINDS, UNFINISHED, Kind
 from clozone.kit.context import request_id
 from clozone.kit.ids import new_id
 from clozone.models.operations import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job to be added; see `enqueue` for the fields."""
+
+    payload: Mapping[str, Any]
+    subject_id: UUID | None = None
+    dedupe_key: str | None = None
+    run_at: datetime | None = None
+    priority: int | None = None
 
 
 def enqueue(
@@ -22,54 +36,81 @@ def enqueue(
     org_id: UUID | None = None,
     dedupe_key: str | None = None,
     run_at: datetime | None = None,
+    priority: int | None = None,
 ) -> UUID:
     """Add a job and return its id; it is announced to the workers once the transaction commits.
 
     `org_id` defaults to the organisation of the scope in use. `subject_id` is what the job is
     about, usually a session. With a `dedupe_key`, an unfinished job of the same key is returned
-    instead of adding another. `payload` must be JSON.
+    instead of adding another. `payload` must be JSON. `run_at` is the earliest time; `priority`
+    overrides the kind's (see `Kind`).
     """
+    order = Order(payload, subject_id, dedupe_key, run_at, priority)
+    (job_id,) = enqueue_many(kind, [order], org_id=org_id)
+    return job_id
+
+
+def enqueue_many(kind: str, orders: Sequence[Order], *, org_id: UUID | None = None) -> list[UUID]:
+    """Add jobs of one kind and organisation in one statement; their ids, in order (see `enqueue`)."""
+    if not orders:
+        return []
     treatment = KINDS[kind]
     owner = org_id or current_scope().org_id
-    moment = now()
-    due = run_at or moment
-    row = {
-        "id": new_id(),
-        "org_id": owner,
-        "kind": kind,
-        "queue": treatment.queue,
-        "payload": dict(payload),
-        "subject_id": subject_id,
-        "dedupe_key": dedupe_key,
-        "run_at": due,
-        "dispatched_at": max(due, moment),
-        "max_attempts": treatment.max_attempts,
-        "request_id": request_id.get(),
-        "created_at": moment,
-    }
-    while not (added := _insert(row)):
-        # The job in the way may finish at this moment; then there is room for ours.
-        if existing := _unfinished(owner, dedupe_key):
-            return existing
-    wait = max((due - moment).total_seconds(), 0)
-    after_commit(lambda: delivery().send(treatment.queue, added, delay=wait))
-    return added[0]
+    ids = [new_id() for _ in orders]
+    added = set(_insert(treatment, owner, ids, orders))
+    for place, order in enumerate(orders):
+        while ids[place] not in added:
+            # The job in the way may finish at this moment; then there is room for ours.
+            if existing := _unfinished(owner, order.dedupe_key):
+                ids[place] = existing
+                break
+            added.update(_insert(treatment, owner, [ids[place]], [order]))
+    if added:
+        after_commit(partial(delivery().ring, treatment.queue, min(added), times=len(added)))
+    return ids
 
 
-def _insert(row: Mapping[str, Any]) -> list[UUID]:
-    added = Job.insert(row).on_conflict(action="ignore").returning(Job.id).tuples().execute()
-    return [job_id for (job_id,) in added]
+def _insert(
+    treatment: Kind, org_id: UUID | None, ids: list[UUID], orders: Sequence[Order]
+) -> list[UUID]:
+    # Times are the database's: a process whose clock is wrong still enqueues for now.
+    rows = database.execute_sql(
+        """
+        INSERT INTO jobs (id, org_id, kind, queue, payload, subject_id, dedupe_key, priority, state,
+          run_at, attempt, failures, lost, max_attempts, request_id, created_at)
+        SELECT id, %(org)s, %(kind)s, %(queue)s, payload::jsonb, subject_id, dedupe_key, priority,
+          CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
+          coalesce(run_at, now()), 0, 0, 0, %(max_attempts)s, %(request)s, now()
+        FROM unnest(%(ids)s::uuid[], %(payloads)s::text[], %(subjects)s::uuid[], %(keys)s::text[],
+          %(times)s::timestamptz[], %(priorities)s::smallint[])
+          AS o (id, payload, subject_id, dedupe_key, run_at, priority)
+        ON CONFLICT DO NOTHING
+        RETURNING id
+        """,
+        {
+            "org": org_id,
+            "kind": treatment.name,
+            "queue": treatment.queue.value,
+            "max_attempts": treatment.max_attempts,
+            "request": request_id.get(),
+            "ids": ids,
+            "payloads": [orjson.dumps(order.payload).decode() for order in orders],
+            "subjects": [order.subject_id for order in orders],
+            "keys": [order.dedupe_key for order in orders],
+            "times": [order.run_at for order in orders],
+            "priorities": [
+                treatment.priority if order.priority is None else order.priority for order in orders
+            ],
+        },
+    ).fetchall()
+    return [job_id for (job_id,) in rows]
 
 
 def _unfinished(org_id: UUID | None, dedupe_key: str | None) -> UUID | None:
     owned = Job.org_id.is_null() if org_id is None else Job.org_id == org_id
     found: UUID | None = (
         Job.select(Job.id)
-        .where(
-            owned,
-            Job.dedupe_key == dedupe_key,
-            Job.state.in_(("queued", "running", "retrying")),
-        )
+        .where(owned, Job.dedupe_key == dedupe_key, Job.state.in_([*UNFINISHED]))
         .scalar()
     )
     return found

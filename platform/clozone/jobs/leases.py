@@ -1,7 +1,8 @@
-"""Keeping the leases of running jobs alive, and giving back what cannot finish."""
+"""Keeping the leases of running jobs alive, ending what runs too long, giving back at the end."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from uuid import UUID
@@ -11,60 +12,91 @@ from loguru import logger
 from clozone.infra.postgres import Scope, after_commit, unit_of_work
 from clozone.jobs import ledger
 from clozone.jobs.delivery import delivery
+from clozone.jobs.running import Running
+
+# A handler that is not back this long after its time will not come back.
+STUCK_AFTER_SECONDS = 60.0
 
 
 class Leases:
-    """The jobs this worker holds; a thread extends their leases three times per lease."""
+    """The jobs this worker holds; a thread looks after them three times per lease."""
 
     def __init__(self, worker: str, lease_seconds: float) -> None:
         self.worker = worker
         self._lease = lease_seconds
-        self._held: dict[UUID, ledger.Claim] = {}
+        self._held: dict[UUID, Running] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._extend_forever, name="leases", daemon=True)
+        self._thread = threading.Thread(target=self._look_after, name="leases", daemon=True)
+        self._on_timeout: Callable[[Running], None] | None = None
 
-    def start(self) -> None:
-        """Begin to extend."""
+    def start(self, on_timeout: Callable[[Running], None] | None = None) -> None:
+        """Begin to extend; `on_timeout(job)` is called once for a job that runs too long."""
+        self._on_timeout = on_timeout
         self._thread.start()
 
     @contextmanager
-    def held(self, claim: ledger.Claim) -> Iterator[None]:
-        """Hold the lease of a claim while the block runs."""
-        with self._lock:
-            self._held[claim.id] = claim
+    def held(self, job: Running) -> Iterator[None]:
+        """Hold the lease of a claimed job while the block runs."""
+        self.hold([job])
         try:
             yield
         finally:
-            with self._lock:
-                if self._held.get(claim.id) is claim:
-                    del self._held[claim.id]
+            self.release(job)
 
-    def claims(self) -> list[ledger.Claim]:
+    def hold(self, jobs: list[Running]) -> None:
+        """Hold the leases of claimed jobs until they are released."""
+        with self._lock:
+            self._held.update((job.id, job) for job in jobs)
+
+    def release(self, job: Running) -> None:
+        """Let go of a job whose try has ended."""
+        with self._lock:
+            if self._held.get(job.id) is job:
+                del self._held[job.id]
+
+    def running(self) -> list[Running]:
         """What is running now."""
         with self._lock:
             return list(self._held.values())
 
+    def stuck(self) -> list[Running]:
+        """Jobs whose handler has not come back though its time was over long ago."""
+        limit = time.monotonic() - STUCK_AFTER_SECONDS
+        return [job for job in self.running() if job.deadline is not None and job.deadline < limit]
+
     def hand_back(self) -> None:
         """Stop extending, and put back what still runs: the process is about to end."""
         self._stop.set()
-        unfinished = self.claims()
+        unfinished = [job for job in self.running() if not job.timed_out]
         if not unfinished:
             return
         with unit_of_work(Scope.platform()):
-            for claim in unfinished:
-                if ledger.hand_back(claim):
-                    after_commit(partial(delivery().send, claim.queue, [claim.id]))
+            for job in unfinished:
+                if ledger.hand_back(job.claim):
+                    after_commit(partial(delivery().ring, job.claim.queue, job.id))
         logger.bind(jobs=len(unfinished)).warning("handed back what did not finish in time")
 
-    def _extend_forever(self) -> None:
+    def _look_after(self) -> None:
         while not self._stop.wait(self._lease / 3):
-            claims = self.claims()
-            if not claims:
-                continue
             try:
-                with unit_of_work(Scope.platform()):
-                    ledger.extend_leases(claims, self._lease)
+                self._extend()
             except Exception as error:
                 # The next round tries again; a lost lease costs a repetition, never an effect.
                 logger.bind(error=str(error)).warning("leases could not be extended")
+
+    def _extend(self) -> None:
+        for job in self.running():
+            late = job.deadline is not None and time.monotonic() > job.deadline
+            if late and not job.timed_out:
+                job.timed_out = True
+                if self._on_timeout is not None:
+                    self._on_timeout(job)
+        jobs = [job for job in self.running() if not job.timed_out]
+        if not jobs:
+            return
+        told = {job.id: job.progress for job in jobs if job.progress is not None}
+        with unit_of_work(Scope.platform()):
+            cancelled = ledger.extend_leases([job.claim for job in jobs], self._lease, told)
+        for job in jobs:
+            job.cancelled = job.cancelled or job.id in cancelled

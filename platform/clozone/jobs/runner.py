@@ -1,69 +1,35 @@
-"""Running one job: claim, perform, and record what came of it."""
+"""Running jobs: take a turn, perform it, and record what came of it."""
 
-import hashlib
-import random
-import re
+import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 from loguru import logger
-from peewee import OperationalError
+from peewee import InterfaceError, OperationalError
 
-from clozone.infra.postgres import Scope, after_commit, unit_of_work, use_scope
+from clozone.infra.postgres import unit_of_work, use_scope
 from clozone.jobs import ledger
-from clozone.jobs.delivery import delivery
-from clozone.jobs.kinds import after_death_of, handler_of
+from clozone.jobs.failures import (
+    POISON_AFTER,
+    Quarantined,
+    TimedOut,
+    backoff,
+    brief,
+    fingerprint,
+)
+from clozone.jobs.kinds import KINDS, Queue, State, after_death_of, handler_of, runnable
 from clozone.jobs.leases import Leases
+from clozone.jobs.running import LeaseLost, Running
 from clozone.kit.context import request_id
 from clozone.kit.errors import Permanent, Postponed, Retryable
 from clozone.settings import Settings
 
-# A job that took this many workers down with it is not given a further one.
-POISON_AFTER = 3
-
-MAX_BACKOFF_SECONDS = 3_600.0
-
 # From here on even a failure that the database is to blame for counts.
 MOST_ATTEMPTS = 30
 
-
-class LeaseLost(Exception):
-    """Another worker has the job by now; nothing of this attempt may be written."""
-
-
-class Running:
-    """A claimed job in the hands of its handler (see `kinds.RunningJob`)."""
-
-    def __init__(self, claim: ledger.Claim) -> None:
-        self.claim = claim
-        self.id = claim.id
-        self.org_id = claim.org_id
-        self.kind = claim.kind
-        self.payload = claim.payload
-        self.subject_id = claim.subject_id
-        self.attempt = claim.attempt
-        self.request_id = claim.request_id
-        self.scope = Scope.tenant(claim.org_id) if claim.org_id else Scope.platform()
-        self.result: dict[str, Any] | None = None
-        self.completed = False
-
-    @contextmanager
-    def completing(self) -> Iterator[None]:
-        """A unit of work in which the effects and the completion commit together.
-
-        The fence is its first statement; raises LeaseLost if the attempt is no longer current.
-        """
-        with unit_of_work(self.scope):
-            if not ledger.finish(self.claim):
-                raise LeaseLost
-            yield
-            if self.result is not None:
-                ledger.keep_result(self.claim, self.result)
-        self.completed = True
+CANCELLED = "cancelled while it ran"
 
 
 class Runner:
@@ -72,73 +38,126 @@ class Runner:
     def __init__(self, settings: Settings, leases: Leases) -> None:
         self._settings = settings
         self._leases = leases
+        self._stop = threading.Event()
+        # Whose turn was last, by queue. A start anywhere is fair, since every lap visits everybody.
+        self._last: dict[Queue, UUID] = {}
 
-    def run(self, job_id: UUID) -> None:
-        """Run the job if it can be claimed. Never raises: the outcome is in the ledger."""
+    def drain(self, queue: Queue) -> None:
+        """Take turns until nothing of the queue may run. Never raises: outcomes are in the ledger."""
+        while not self._stop.is_set() and self.take_turn(queue):
+            pass
+
+    def stop(self) -> None:
+        """Take no further turn."""
+        self._stop.set()
+
+    def take_turn(self, queue: Queue) -> bool:
+        """Run the jobs of one turn; whether there were any."""
         try:
-            with unit_of_work(Scope.platform()):
-                claim = ledger.claim(job_id, self._leases.worker, self._settings.job_lease_seconds)
-        except OperationalError as error:
-            # The row stays due, and the sweeper sends it again.
-            logger.bind(job_id=str(job_id), error=str(error)).warning("a job could not be claimed")
-            return
-        if claim is None:
-            return
-        token = request_id.set(claim.request_id)
+            claims = ledger.claim_turn(
+                queue,
+                runnable(queue),
+                self._last.get(queue),
+                self._leases.worker,
+                self._settings.job_lease_seconds,
+            )
+        except (OperationalError, InterfaceError) as error:
+            # The rows stay queued, and the sweeper rings again.
+            logger.bind(queue=queue.value, error=brief(error)).warning("no turn could be taken")
+            return False
+        if not claims:
+            return False
+        self._last[queue] = claims[0].turn_of
+        self.perform(claims)
+        return True
+
+    def perform(self, claims: list[ledger.Claim]) -> None:
+        """Run claimed jobs of one kind and organisation. Never raises."""
+        jobs = [Running(claim) for claim in claims]
+        self._leases.hold(jobs)
         try:
-            with (
-                self._leases.held(claim),
-                logger.contextualize(
-                    job_id=str(claim.id),
-                    kind=claim.kind,
-                    attempt=claim.attempt,
-                    org_id=str(claim.org_id) if claim.org_id else None,
-                    request_id=claim.request_id,
-                ),
-            ):
-                self._perform(Running(claim))
+            self._run(jobs)
         finally:
-            request_id.reset(token)
+            for job in jobs:
+                self._leases.release(job)
+
+    def time_out(self, job: Running) -> None:
+        """Record that a job runs too long. Its thread may go on, but cannot write any more."""
+        seconds = KINDS[job.kind].timeout_seconds
+        with _told(job):
+            self._record_failure(job, TimedOut(f"took longer than {seconds:.0f} s"))
+
+    def _run(self, jobs: list[Running]) -> None:
+        # What has harmed a worker, or failed, must not do so to others.
+        together = [job for job in jobs if job.claim.lost == 0 and job.claim.failures == 0]
+        alone = [job for job in jobs if job not in together]
+        if len(together) > 1 and self._perform_together(together):
+            together = []
+        for job in together + alone:
+            self._perform(job)
+            self._leases.release(job)
+
+    def _perform_together(self, jobs: list[Running]) -> bool:
+        """Run jobs in one transaction. False if one failed: then nothing has happened."""
+        began = time.monotonic()
+        try:
+            with unit_of_work(jobs[0].scope):
+                held = ledger.finish([job.claim for job in jobs])
+                for job in jobs:
+                    if job.id in held:
+                        job.in_group = True
+                        with _told(job):
+                            _handle(job)
+        except Exception as error:
+            for job in jobs:
+                job.in_group = False
+            logger.bind(kind=jobs[0].kind, error=brief(error)).info(
+                "jobs that failed together are run one by one"
+            )
+            return False
+        took = round((time.monotonic() - began) * 1000, 1)
+        logger.bind(
+            kind=jobs[0].kind, jobs=len(held), job_ids=[str(job.id) for job in jobs], ms=took
+        ).info("jobs succeeded together")
+        return True
 
     def _perform(self, job: Running) -> None:
         began = time.monotonic()
-        try:
-            self._handle(job)
-        except LeaseLost:
+        with _told(job):
+            try:
+                with use_scope(job.scope):
+                    _handle(job)
+                if not job.completed:
+                    with job.completing():
+                        pass
+            except LeaseLost:
+                self._stop_short(job)
+            except Postponed as error:
+                reason, after = str(error), error.after
+                logger.bind(reason=reason, seconds=after).info("job postponed")
+                _record(job, lambda: ledger.postpone(job.claim, reason, after))
+            except (OperationalError, InterfaceError) as error:
+                # A lock waited for in vain, a deadlock, a server that restarts: not the job's fault.
+                self._put_off(job, error)
+            except Exception as error:
+                self._record_failure(job, error)
+            else:
+                took = round((time.monotonic() - began) * 1000, 1)
+                logger.bind(ms=took).info("job succeeded")
+
+    @staticmethod
+    def _stop_short(job: Running) -> None:
+        if not _record(job, lambda: ledger.end_cancelled(job.claim)):
             logger.warning("lease lost, another worker has the job")
-        except Postponed as error:
-            reason, after = str(error), error.after
-            logger.bind(reason=reason, seconds=after).info("job postponed")
-            self._again(job, after, lambda: ledger.postpone(job.claim, reason, after))
-        except OperationalError as error:
-            # A lock waited for in vain, a deadlock, a server that restarts: not the job's fault.
-            self._put_off(job, error)
-        except Exception as error:
-            self._record_failure(job, error)
-        else:
-            took = round((time.monotonic() - began) * 1000, 1)
-            logger.bind(ms=took).info("job succeeded")
 
-    def _handle(self, job: Running) -> None:
-        handler = handler_of(job.kind)
-        if handler is None:
-            raise Permanent(f"no handler for {job.kind} in this version")
-        if job.claim.lost >= POISON_AFTER:
-            raise Permanent(f"quarantined: {job.claim.lost} workers fell silent while running it")
-        with use_scope(job.scope):
-            handler(job)
-        if not job.completed:
-            with job.completing():
-                pass
-
-    def _put_off(self, job: Running, error: OperationalError) -> None:
+    def _put_off(self, job: Running, error: Exception) -> None:
         if job.attempt >= MOST_ATTEMPTS:
             self._record_failure(job, error)
             return
         reason = brief(error)
         delay = backoff(self._settings.job_retry_base_seconds, min(job.attempt, 5))
         logger.bind(error=reason).warning("the database is in the way, job put off")
-        self._again(job, delay, lambda: ledger.postpone(job.claim, reason, delay))
+        _record(job, lambda: ledger.postpone(job.claim, reason, delay))
 
     def _record_failure(self, job: Running, error: Exception) -> None:
         reason = brief(error)
@@ -146,53 +165,57 @@ class Runner:
         final = isinstance(error, Permanent) or job.claim.failures + 1 >= job.claim.max_attempts
         logger.bind(error=reason, final=final).opt(exception=error).warning("job failed")
         if final:
-            with _recording(job):
-                _bury(job, reason, mark)
+            _record(job, lambda: ledger.give_up(job.claim, reason, mark), reason)
             return
-        delay = backoff(self._settings.job_retry_base_seconds, job.claim.failures + 1)
+        base = KINDS[job.kind].retry_base_seconds or self._settings.job_retry_base_seconds
+        delay = backoff(base, job.claim.failures + 1)
         if isinstance(error, Retryable) and error.after is not None:
             delay = max(delay, error.after)
-        self._again(job, delay, lambda: ledger.retry_later(job.claim, reason, mark, delay))
+        _record(job, lambda: ledger.retry_later(job.claim, reason, mark, delay), reason)
 
-    @staticmethod
-    def _again(job: Running, delay: float, move: Callable[[], bool]) -> None:
-        with _recording(job):
-            if move():
-                after_commit(lambda: delivery().send(job.claim.queue, [job.id], delay=delay))
+
+def _handle(job: Running) -> None:
+    if job.cancelled:
+        raise LeaseLost
+    if job.claim.lost >= POISON_AFTER:
+        raise Quarantined(job.claim.lost)
+    handler = handler_of(job.kind)
+    if handler is None:
+        raise Permanent(f"no handler for {job.kind} in this version")
+    handler(job)
+
+
+def _record(job: Running, move: Callable[[], State | None], reason: str = CANCELLED) -> bool:
+    """End a try by `move`, and tell whoever waits for the job if that was its end.
+
+    Whether the attempt was still the current one. When this fails, the sweeper mends it.
+    """
+    try:
+        with unit_of_work(job.scope):
+            state = move()
+            mourn = after_death_of(job.kind)
+            if state in (State.dead, State.cancelled) and mourn is not None:
+                mourn(job, reason)
+    except Exception as error:
+        logger.bind(error=brief(error)).error("the end of a try could not be recorded")
+        return True
+    if state is State.cancelled:
+        logger.info("job cancelled")
+    return state is not None
 
 
 @contextmanager
-def _recording(job: Running) -> Iterator[None]:
-    """A unit of work that records the end of a try. When that fails, the sweeper mends it."""
+def _told(job: Running) -> Iterator[None]:
+    """Log lines of the block carry the job's facts, and its calls the request it stems from."""
+    token = request_id.set(job.request_id)
     try:
-        with unit_of_work(job.scope):
+        with logger.contextualize(
+            job_id=str(job.id),
+            kind=job.kind,
+            attempt=job.attempt,
+            org_id=str(job.org_id) if job.org_id else None,
+            request_id=job.request_id,
+        ):
             yield
-    except Exception as error:
-        logger.bind(error=brief(error)).error("the end of a try could not be recorded")
-
-
-def _bury(job: Running, reason: str, mark: str) -> None:
-    if ledger.give_up(job.claim, reason, mark):
-        mourn = after_death_of(job.kind)
-        if mourn is not None:
-            mourn(job, reason)
-
-
-def backoff(base: float, failures: int) -> float:
-    """Seconds to wait after the n-th failure: exponential, with up to a quarter of jitter."""
-    wait: float = base * 2.0 ** (failures - 1)
-    return min(wait, MAX_BACKOFF_SECONDS) * random.uniform(1, 1.25)
-
-
-def brief(error: BaseException) -> str:
-    """Type and first line of an error: further lines quote data, PostgreSQL's the row."""
-    first, *_ = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {first}"[:500]
-
-
-def fingerprint(error: BaseException) -> str:
-    """A short mark that equal failures share: type, place and message without its particulars."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].name}" if frames else ""
-    words = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "#", str(error))
-    return hashlib.sha256(f"{type(error).__name__}|{place}|{words}".encode()).hexdigest()[:16]
+    finally:
+        request_id.reset(token)

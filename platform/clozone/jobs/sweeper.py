@@ -1,5 +1,6 @@
-"""Mending what delivery lost: expired leases and announcements that never arrived."""
+"""Mending what delivery lost, and letting those in whose time has come."""
 
+from collections import defaultdict
 from uuid import UUID
 
 from loguru import logger
@@ -7,32 +8,27 @@ from loguru import logger
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs import ledger
 from clozone.jobs.delivery import delivery
-from clozone.jobs.kinds import Queue
+from clozone.jobs.kinds import KINDS, Queue
 
-# A longer queue in Redis explains why jobs wait: sending them again would only lengthen it, so it
-# is done much later.
-BUSY_BACKLOG = 200
-BUSY_PATIENCE = 10
+# How many threads are woken for what waits without anybody seeing to it, per kind and sweep.
+RINGS = 8
 
 
-def sweep(redeliver_after: float) -> int:
-    """Put back jobs of silent workers, and announce again what is due and was not taken.
+def sweep() -> int:
+    """Put back jobs of silent workers, let in what is due, and ring for all that waits.
 
-    `redeliver_after` is in seconds. Returns how many jobs were announced. Safe to run twice at
-    once: rows are locked, and a second announcement finds the job taken.
+    Returns how many jobs were put back or let in. Safe to run twice at once: rows are locked, and
+    a bell that rings for nothing costs a look.
     """
     with unit_of_work(Scope.platform()):
         reclaimed = ledger.reclaim_expired()
+        due = ledger.promote_due()
+        waiting = ledger.some_queued([*KINDS.values()], RINGS)
     if reclaimed:
         logger.bind(jobs=len(reclaimed)).warning("leases expired, jobs put back")
-    return sum(_announce(queue, reclaimed, redeliver_after) for queue in Queue)
-
-
-def _announce(queue: Queue, reclaimed: list[tuple[UUID, Queue]], redeliver_after: float) -> int:
-    due = [job_id for job_id, lane in reclaimed if lane is queue]
-    if delivery().backlog(queue) >= BUSY_BACKLOG:
-        redeliver_after *= BUSY_PATIENCE
-    with unit_of_work(Scope.platform()):
-        due += ledger.overdue(queue, redeliver_after)
-    delivery().send(queue, due)
-    return len(due)
+    lanes: dict[Queue, list[UUID]] = defaultdict(list)
+    for queue, job_id in waiting:
+        lanes[queue].append(job_id)
+    for queue, job_ids in lanes.items():
+        delivery().ring(queue, job_ids[0], times=len(job_ids))
+    return len(reclaimed) + len(due)

@@ -3,6 +3,7 @@
 from peewee import (
     BigIntegerField,
     BlobField,
+    BooleanField,
     CharField,
     CompositeKey,
     DateField,
@@ -41,12 +42,15 @@ class WebhookEvent(Table):
 
 
 class Job(Table):
-    """One piece of work. state: queued → running → succeeded | retrying → … | dead | cancelled.
+    """One piece of work.
 
+    state: scheduled → queued → running → succeeded | retrying → queued … | dead | cancelled.
     `attempt` is the fencing number: what a try changes, it changes only while the number is its own.
     """
 
     org_id = UUIDField(null=True)
+    # Made by the database: the organisation, or the platform, in whose turn it is taken.
+    turn_of = UUIDField()
     kind = TextField()
     queue = CharField(max_length=16)
     payload = BinaryJSONField(default=dict)
@@ -54,13 +58,17 @@ class Job(Table):
     dedupe_key = TextField(null=True)
     state = CharField(max_length=16, default="queued")
     run_at = time_of_writing()
-    dispatched_at = TimestampField(null=True)
+    priority = SmallIntegerField(default=0)
     attempt = IntegerField(default=0)
     failures = IntegerField(default=0)
     lost = IntegerField(default=0)
     max_attempts = SmallIntegerField(default=3)
     lease_owner = TextField(null=True)
     lease_expires_at = TimestampField(null=True)
+    claimed_at = TimestampField(null=True)
+    cancel_requested_at = TimestampField(null=True)
+    cancel_reason = TextField(null=True)
+    progress = BinaryJSONField(null=True)
     last_error = TextField(null=True)
     error_fingerprint = TextField(null=True)
     result = BinaryJSONField(null=True)
@@ -73,20 +81,45 @@ class Job(Table):
         table_name = "jobs"
 
 
-class JobAttempt(Table):
-    """One try of a job. outcome: running → succeeded | failed | lost | released."""
+class JobAttempt(Row):
+    """One try of a job that has ended: succeeded | failed | lost | released | cancelled."""
 
     job_id = UUIDField()
     org_id = UUIDField(null=True)
     attempt = IntegerField()
     worker = TextField()
-    outcome = CharField(max_length=16, default="running")
+    outcome = CharField(max_length=16)
     error = TextField(null=True)
     started_at = time_of_writing()
     finished_at = TimestampField(null=True)
 
     class Meta:
         table_name = "job_attempts"
+        primary_key = CompositeKey("job_id", "attempt")
+
+
+class JobControl(Row):
+    """What an operator says about `all` jobs, a queue or a kind: stop taking them, or how many."""
+
+    name = TextField(primary_key=True)
+    paused = BooleanField(default=False)
+    max_running = IntegerField(null=True)
+    reason = TextField(null=True)
+    updated_at = time_of_writing()
+
+    class Meta:
+        table_name = "job_controls"
+
+
+class RecurringJob(Row):
+    """When a kind of job that comes back is due next."""
+
+    name = TextField(primary_key=True)
+    next_at = TimestampField()
+    last_job_id = UUIDField(null=True)
+
+    class Meta:
+        table_name = "recurring_jobs"
 
 
 class LlmCall(Table):

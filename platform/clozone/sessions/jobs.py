@@ -8,7 +8,7 @@ from clozone.kit.errors import NotFound
 from clozone.sessions import erasure, lifecycle
 
 
-@job("sessions.clean_transcript", after_death=lifecycle.fail)
+@job("sessions.clean_transcript", after_death=lifecycle.fail, before_revival=lifecycle.reopen)
 def clean_transcript(job: RunningJob) -> None:
     """Turn what was said into turns and metrics."""
     # A session deleted in the meantime has nothing left to clean.

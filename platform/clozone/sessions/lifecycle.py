@@ -63,3 +63,12 @@ def fail(job: RunningJob, _reason: str) -> None:
     with suppress(NotFound), changing(job.subject_id) as session:
         if session.status == "processing":
             session.status = "failed"
+
+
+def reopen(job: RunningJob) -> None:
+    """A step that had failed is taken up again: the session waits for it as before."""
+    if job.subject_id is None:
+        return
+    with suppress(NotFound), changing(job.subject_id) as session:
+        if session.status == "failed":
+            session.status = "processing"

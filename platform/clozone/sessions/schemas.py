@@ -13,7 +13,7 @@ from clozone.web.schema import RequestModel, ResponseModel
 
 Status = Literal["pending", "in_progress", "processing", "completed", "not_gradable", "failed"]
 ExportState = Literal["queued", "ready", "failed"]
-JobState = Literal["queued", "running", "retrying", "succeeded", "dead", "cancelled"]
+JobState = Literal["scheduled", "queued", "running", "retrying", "succeeded", "dead", "cancelled"]
 
 _YEARS = range(1970, 9999)
 _MOMENT = "should be a date (2026-01-31) or a time with its zone (2026-01-31T09:00:00Z)"

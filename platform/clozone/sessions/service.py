@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from clozone.infra.records import Record
+from clozone.jobs.kinds import UNFINISHED
 from clozone.kit.errors import Conflict, Forbidden, NotFound
 from clozone.kit.pagination import Page, Position, page_of
 from clozone.models.training import Assignment, Template, TrainingSession
@@ -24,7 +25,6 @@ from clozone.web.identity import Actor, Role
 LIST = "sessions"
 ENDED = frozenset({"completed", "not_gradable", "failed"})
 NO_SUCH_SESSION = "There is no such session."
-UNFINISHED = frozenset({"queued", "running", "retrying"})
 
 
 def start_session(settings: Settings, actor: Actor, body: SessionStart) -> StartedSession:

@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from graded_calls import Team, jobs_of, make_team
+from tests.support.one_job import OneJobRunner
 
 import clozone.exports.jobs  # noqa: F401 - attaches the handler
 from clozone.accounts.tokens import AccessTokens
@@ -13,7 +14,6 @@ from clozone.infra.object_storage import ObjectStorage, init_object_storage
 from clozone.infra.postgres import unit_of_work
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.leases import Leases
-from clozone.jobs.runner import Runner
 from clozone.kit.clock import now
 from clozone.models.operations import Job
 from clozone.settings import Settings
@@ -38,7 +38,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         patient = settings.model_copy(update={"job_retry_base_seconds": A_DAY.total_seconds()})
-        self._runner = Runner(patient, Leases("exports-test", settings.job_lease_seconds))
+        self._runner = OneJobRunner(patient, Leases("exports-test", settings.job_lease_seconds))
 
     def order(self, team: Team, session_id: UUID) -> UUID:
         """Enqueue the job as the pipeline does, but announced to nobody before tomorrow."""

@@ -76,9 +76,12 @@ def own_web(
 def grader(
     own_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PlatformProcess]:
-    """A worker process that asks this folder's model."""
-    log = tmp_path_factory.mktemp("grader") / "worker.log"
-    with PlatformProcess(["worker"], own_environment, log) as process:
+    """A worker process that asks this folder's model, and a scheduler that sweeps for it."""
+    logs = tmp_path_factory.mktemp("grader")
+    with (
+        PlatformProcess(["scheduler"], own_environment, logs / "scheduler.log"),
+        PlatformProcess(["worker"], own_environment, logs / "worker.log") as process,
+    ):
         process.await_line("worker ready")
         yield process
 

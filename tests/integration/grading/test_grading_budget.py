@@ -10,8 +10,6 @@ from graded_practice import RUBRIC, GradedPractice, call, eventually
 from tests.support.model import OfflineModel
 
 from clozone.infra.postgres import Scope, unit_of_work
-from clozone.jobs.delivery import delivery
-from clozone.jobs.kinds import Queue
 from clozone.kit.clock import now
 from clozone.models.operations import Budget, Job
 
@@ -54,7 +52,6 @@ def test_a_session_waits_for_room_without_a_failure_and_is_graded_then(
     with unit_of_work(Scope.platform()):
         Budget.update(cap_microdollars=10**9).where(Budget.id == budget_id).execute()
         Job.update(run_at=Job.created_at).where(Job.id == job_id).execute()
-    delivery().send(Queue.llm, [job_id])
     assert practice.ended(job_id).state == "succeeded"
     assert practice.shown(session_id)["status"] == "completed"
 

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -7,12 +8,10 @@ from job_probe import Probe
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs import kinds
 from clozone.jobs.delivery import delivery
-from clozone.jobs.kinds import Kind, Queue
 from clozone.kit.ids import new_id
 from clozone.models.accounts import Organization
+from clozone.models.operations import Job, JobControl
 from clozone.settings import Settings
-
-LEASE_SECONDS = 0.6
 
 
 @pytest.fixture
@@ -25,10 +24,13 @@ def org_id(platform_db: None) -> UUID:
 
 
 @pytest.fixture
-def probe(org_id: UUID, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Probe]:
-    """A kind of the test's own; its messages are swept away afterwards."""
+def probe(org_id: UUID, settings: Settings) -> Iterator[Probe]:
+    """A kind of the test's own, the only one that this process runs; swept away afterwards."""
     probe = Probe(org_id, settings)
-    monkeypatch.setitem(kinds.KINDS, probe.kind, Kind(probe.kind, Queue.bulk))
-    monkeypatch.setitem(kinds._handlers, probe.kind, probe.run)
-    yield probe
+    with patch.dict(kinds.KINDS), patch.dict(kinds._attached, clear=True):
+        probe.attach()
+        yield probe
+        with unit_of_work(Scope.platform()):
+            Job.delete().where(Job.kind.startswith("test.")).execute()
+            JobControl.delete().execute()
     delivery().forget_everything()

@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from clozone.infra.postgres import Scope, unit_of_work
+from clozone.jobs import kinds, ledger
 from clozone.jobs.enqueue import enqueue
-from clozone.jobs.kinds import RunningJob
+from clozone.jobs.kinds import Kind, Queue, RunningJob
 from clozone.jobs.leases import Leases
 from clozone.jobs.runner import Runner
+from clozone.jobs.sweeper import sweep
 from clozone.models.operations import Job, JobAttempt
 from clozone.settings import Settings
 
@@ -26,14 +28,32 @@ class Probe:
     handler: Callable[[RunningJob], None] = lambda _: None
     effects: list[int] = field(default_factory=list)
 
-    def run(self, job: RunningJob) -> None:
-        """What the registry calls."""
+    def attach(
+        self,
+        kind: str | None = None,
+        after_death: Callable[[RunningJob, str], None] | None = None,
+        before_revival: Callable[[RunningJob], None] | None = None,
+        **treatment: Any,
+    ) -> None:
+        """Attach the test's handler to its kind, or to a further one, treated like this."""
+        name = kind or self.kind
+        kinds.KINDS[name] = Kind(name, Queue.bulk, **treatment)
+        kinds.job(name, after_death=after_death, before_revival=before_revival)(self._run)
+
+    def _run(self, job: RunningJob) -> None:
         self.handler(job)
 
-    def enqueue(self, payload: dict[str, Any] | None = None, **options: Any) -> UUID:
+    def enqueue(
+        self,
+        payload: dict[str, Any] | None = None,
+        *,
+        kind: str | None = None,
+        org_id: UUID | None = None,
+        **options: Any,
+    ) -> UUID:
         """Add a job in a transaction of its own."""
-        with unit_of_work(Scope.tenant(self.org_id)):
-            return enqueue(self.kind, payload or {}, **options)
+        with unit_of_work(Scope.tenant(org_id or self.org_id)):
+            return enqueue(kind or self.kind, payload or {}, **options)
 
     def worker(self, name: str = "worker-1", lease: float = LEASE_SECONDS) -> "Worker":
         """A worker's runner, without the consumer: the test says what it runs."""
@@ -58,9 +78,15 @@ class Probe:
             ]
 
     def make_due(self, job_id: UUID) -> None:
-        """Let a waiting retry be due now."""
+        """Let a waiting retry be due now, and have the sweeper see it."""
         with unit_of_work(Scope.platform()):
             Job.update(run_at=Job.created_at).where(Job.id == job_id).execute()
+        sweep()
+
+    def claim_and_vanish(self) -> None:
+        """Take a turn as a worker that is killed at once, and whose lease is over."""
+        claims = ledger.claim_turn(Queue.bulk, kinds.runnable(Queue.bulk), None, "doomed", 0)
+        assert claims, "there was nothing to take"
 
     def expire_lease(self, job_id: UUID) -> None:
         """Make the worker look silent for longer than its lease."""
@@ -73,15 +99,19 @@ class Worker:
 
     def __init__(self, leases: Leases, settings: Settings) -> None:
         self.leases = leases
-        self._runner = Runner(settings, leases)
+        self.runner = Runner(settings, leases)
 
-    def run(self, job_id: UUID) -> None:
-        """Run one job here and now."""
-        self._runner.run(job_id)
+    def run(self, turns: int = 1) -> bool:
+        """Take turns of the bulk queue here and now; whether the last one had a job."""
+        return [self.runner.take_turn(Queue.bulk) for _ in range(turns)][-1]
 
-    def start(self, job_id: UUID) -> threading.Thread:
-        """Run one job on a thread."""
-        thread = threading.Thread(target=self.run, args=(job_id,), daemon=True)
+    def drain(self) -> None:
+        """Take turns until nothing waits."""
+        self.runner.drain(Queue.bulk)
+
+    def start(self) -> threading.Thread:
+        """Take one turn on a thread."""
+        thread = threading.Thread(target=self.run, daemon=True)
         thread.start()
         return thread
 

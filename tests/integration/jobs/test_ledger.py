@@ -5,11 +5,10 @@ import pytest
 from job_probe import Probe, eventually
 
 from clozone.infra.postgres import Scope, database, unit_of_work
-from clozone.jobs import kinds, ledger
 from clozone.jobs.delivery import delivery
 from clozone.jobs.enqueue import enqueue
+from clozone.jobs.failures import POISON_AFTER
 from clozone.jobs.kinds import Queue, RunningJob
-from clozone.jobs.runner import POISON_AFTER
 from clozone.jobs.sweeper import sweep
 from clozone.kit.errors import Permanent, Postponed, Retryable
 from clozone.kit.ids import new_id
@@ -28,13 +27,13 @@ def test_effects_and_completion_commit_together(probe: Probe) -> None:
 
     probe.handler = handler
     job_id = probe.enqueue()
-    probe.worker().run(job_id)
+    probe.worker().run()
     assert probe.row(job_id).state == "retrying"
     with unit_of_work(Scope.platform()):
         assert not Job.select().where(Job.dedupe_key == str(made)).exists()
 
     probe.make_due(job_id)
-    probe.worker().run(job_id)
+    probe.worker().run()
     assert probe.row(job_id).state == "succeeded"
     with unit_of_work(Scope.platform()):
         assert Job.select().where(Job.dedupe_key == str(made)).count() == 1
@@ -51,7 +50,7 @@ def test_a_job_is_claimed_once_however_often_it_is_delivered(probe: Probe) -> No
     runs: list[int] = []
     probe.handler = lambda job: runs.append(job.attempt)
     job_id = probe.enqueue()
-    threads = [probe.worker(f"worker-{n}").start(job_id) for n in range(6)]
+    threads = [probe.worker(f"worker-{n}").start() for n in range(6)]
     for thread in threads:
         thread.join(20)
     assert runs == [1]
@@ -59,10 +58,10 @@ def test_a_job_is_claimed_once_however_often_it_is_delivered(probe: Probe) -> No
 
 
 def test_failures_are_retried_with_growing_waits_then_given_up(
-    probe: Probe, monkeypatch: pytest.MonkeyPatch
+    probe: Probe,
 ) -> None:
     told: list[str] = []
-    monkeypatch.setitem(kinds._after_death, probe.kind, lambda _job, reason: told.append(reason))
+    probe.attach(after_death=lambda _job, reason: told.append(reason))
 
     def handler(_job: RunningJob) -> None:
         raise ValueError("broken 42")
@@ -71,7 +70,7 @@ def test_failures_are_retried_with_growing_waits_then_given_up(
     job_id = probe.enqueue()
     waits = []
     for _ in range(3):
-        probe.worker().run(job_id)
+        probe.worker().run()
         row = probe.row(job_id)
         waits.append((row.run_at - row.created_at).total_seconds())
         probe.make_due(job_id)
@@ -89,7 +88,7 @@ def test_a_retryable_error_says_how_long_to_wait(probe: Probe) -> None:
 
     probe.handler = handler
     job_id = probe.enqueue()
-    probe.worker().run(job_id)
+    probe.worker().run()
     row = probe.row(job_id)
     assert (row.run_at - row.created_at).total_seconds() >= 120
 
@@ -100,7 +99,7 @@ def test_a_permanent_error_is_not_retried(probe: Probe) -> None:
 
     probe.handler = handler
     job_id = probe.enqueue()
-    probe.worker().run(job_id)
+    probe.worker().run()
     assert probe.row(job_id).state == "dead"
 
 
@@ -117,11 +116,11 @@ def test_the_fence_stops_a_worker_that_lost_its_lease(probe: Probe) -> None:
 
     probe.handler = handler
     job_id = probe.enqueue()
-    slow = probe.worker("slow").start(job_id)
+    slow = probe.worker("slow").start()
     assert entered.wait(20)
     probe.expire_lease(job_id)
-    sweep(redeliver_after=15)
-    probe.worker("quick").run(job_id)
+    sweep()
+    probe.worker("quick").run()
     go_on.set()
     slow.join(20)
     assert written == [2]
@@ -140,7 +139,7 @@ def test_a_heartbeat_keeps_the_lease_of_a_long_job(probe: Probe) -> None:
     job_id = probe.enqueue()
     worker = probe.worker()
     worker.leases.start()
-    thread = worker.start(job_id)
+    thread = worker.start()
     assert entered.wait(20)
     first = probe.row(job_id).lease_expires_at
     eventually(lambda: probe.row(job_id).lease_expires_at > first)
@@ -155,11 +154,9 @@ def test_a_job_that_takes_its_workers_down_is_quarantined(probe: Probe) -> None:
     probe.handler = lambda job: runs.append(job.attempt)
     job_id = probe.enqueue()
     for _ in range(POISON_AFTER):
-        with unit_of_work(Scope.platform()):
-            assert ledger.claim(job_id, "doomed", 0) is not None
-        probe.expire_lease(job_id)
-        sweep(redeliver_after=15)
-    probe.worker().run(job_id)
+        probe.claim_and_vanish()
+        sweep()
+    probe.worker().run()
     row = probe.row(job_id)
     assert runs == []
     assert row.state == "dead"
@@ -180,12 +177,12 @@ def test_stopping_hands_back_without_counting_a_failure(probe: Probe) -> None:
     probe.handler = handler
     job_id = probe.enqueue()
     stopping = probe.worker("stopping")
-    thread = stopping.start(job_id)
+    thread = stopping.start()
     assert entered.wait(20)
     stopping.leases.hand_back()
     row = probe.row(job_id)
     assert (row.state, row.failures, row.lost) == ("queued", 0, 0)
-    probe.worker("next").run(job_id)
+    probe.worker("next").run()
     go_on.set()
     thread.join(20)
     assert written == [2]
@@ -196,19 +193,16 @@ def test_what_redis_lost_is_announced_again(probe: Probe) -> None:
     job_id = probe.enqueue()
     delivery().forget_everything()
     assert delivery().backlog(Queue.bulk) == 0
-    assert sweep(redeliver_after=3600) == 0
-    assert sweep(redeliver_after=0) >= 1
+    sweep()
     assert delivery().backlog(Queue.bulk) >= 1
-    probe.worker().run(job_id)
+    probe.worker().run()
     assert probe.row(job_id).state == "succeeded"
 
 
 def test_two_sweepers_at_once_put_a_job_back_once(probe: Probe) -> None:
     job_id = probe.enqueue()
-    with unit_of_work(Scope.platform()):
-        ledger.claim(job_id, "gone", 0)
-    probe.expire_lease(job_id)
-    sweepers = [threading.Thread(target=sweep, args=(3600,)) for _ in range(4)]
+    probe.claim_and_vanish()
+    sweepers = [threading.Thread(target=sweep) for _ in range(4)]
     for sweeper in sweepers:
         sweeper.start()
     for sweeper in sweepers:
@@ -219,7 +213,7 @@ def test_two_sweepers_at_once_put_a_job_back_once(probe: Probe) -> None:
 def test_an_unfinished_job_of_the_same_key_is_returned(probe: Probe) -> None:
     first = probe.enqueue(dedupe_key="session-1")
     assert probe.enqueue(dedupe_key="session-1") == first
-    probe.worker().run(first)
+    probe.worker().run()
     assert probe.enqueue(dedupe_key="session-1") != first
 
 
@@ -239,7 +233,7 @@ def test_a_failure_is_told_without_the_data_that_it_quotes(probe: Probe) -> None
 
     probe.handler = handler
     job_id = probe.enqueue()
-    probe.worker().run(job_id)
+    probe.worker().run()
     assert probe.row(job_id).last_error == "ValueError: duplicate key"
 
 
@@ -252,11 +246,11 @@ def test_what_the_database_is_to_blame_for_is_no_failure(probe: Probe) -> None:
 
     probe.handler = handler
     job_id = probe.enqueue()
-    probe.worker().run(job_id)
+    probe.worker().run()
     row = probe.row(job_id)
     assert (row.state, row.failures) == ("retrying", 0)
     probe.make_due(job_id)
-    probe.worker().run(job_id)
+    probe.worker().run()
     assert probe.row(job_id).state == "succeeded"
     assert probe.outcomes(job_id) == ["released", "succeeded"]
 
@@ -267,7 +261,7 @@ def test_a_job_that_cannot_begin_yet_waits_without_a_failure(probe: Probe) -> No
 
     probe.handler = handler
     job_id = probe.enqueue()
-    probe.worker().run(job_id)
+    probe.worker().run()
     row = probe.row(job_id)
     assert (row.state, row.failures, row.last_error) == ("retrying", 0, "the budget is full")
     assert (row.run_at - row.created_at).total_seconds() >= 3_600

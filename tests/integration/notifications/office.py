@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.support.one_job import OneJobRunner
 from tests.support.people import Team
 
 import clozone.notifications.jobs  # noqa: F401 - attaches the handlers
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.leases import Leases
-from clozone.jobs.runner import Runner
 from clozone.kit.clock import now
 from clozone.models.notifications import (
     NotificationAttempt,
@@ -44,7 +44,9 @@ class Office:
     team: Team = field(default_factory=Team)
 
     def __post_init__(self) -> None:
-        self._runner = Runner(self.settings, Leases("office", self.settings.job_lease_seconds))
+        self._runner = OneJobRunner(
+            self.settings, Leases("office", self.settings.job_lease_seconds)
+        )
 
     @property
     def scope(self) -> Scope:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from tests.support.one_job import OneJobRunner
 from tests.support.practice import Practice
 
 import clozone.recordings.jobs  # noqa: F401 - attaches the handler
@@ -12,7 +13,6 @@ from clozone.infra.object_storage import ObjectStorage
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.leases import Leases
-from clozone.jobs.runner import Runner
 from clozone.kit.clock import now
 from clozone.models.operations import Job
 from clozone.models.training import TrainingSession
@@ -29,7 +29,7 @@ class Recordings:
         self._settings = settings
         self.folder: Path = settings.clozone_home / "recordings"
         self.configure()
-        self._runner = Runner(settings, Leases("recordings-test", settings.job_lease_seconds))
+        self._runner = OneJobRunner(settings, Leases("recordings-test", settings.job_lease_seconds))
 
     def configure(self, **changes: Any) -> None:
         """Fetch by the settings with these changes from now on."""

@@ -1,13 +1,13 @@
 from datetime import timedelta
 
 import pytest
+from tests.support.one_job import OneJobRunner
 from tests.support.practice import Practice
 
 import clozone.sessions.jobs  # noqa: F401 - attaches the handler
 from clozone.infra.object_storage import init_object_storage
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs.leases import Leases
-from clozone.jobs.runner import Runner
 from clozone.kit.clock import now
 from clozone.kit.ids import new_id
 from clozone.models.accounts import AuditEntry
@@ -109,7 +109,7 @@ def run(practice, settings, job):
     """Run the job now, due or not."""
     with unit_of_work(practice.scope):
         Job.update(run_at=Job.created_at).where(Job.id == job.id).execute()
-    Runner(settings, Leases("erasure-test", 60)).run(job.id)
+    OneJobRunner(settings, Leases("erasure-test", 60)).run(job.id)
     with unit_of_work(practice.scope):
         assert Job.get_by_id(job.id).state == "succeeded"
 

@@ -15,8 +15,14 @@ def states(response) -> dict[str, str]:
 
 
 def test_what_is_away_but_not_needed_degrades(start, servers):
-    redis = sync_redis(servers["redis_url"])
-    site = start(openai_base_url="http://127.0.0.1:1/v1", s3_endpoint="http://127.0.0.1:1")
+    # A store of its own: other tests' schedulers beat in the shared one.
+    redis_url = f"{servers['redis_url'].rsplit('/', 1)[0]}/15"
+    redis = sync_redis(redis_url)
+    site = start(
+        redis_url=redis_url,
+        openai_base_url="http://127.0.0.1:1/v1",
+        s3_endpoint="http://127.0.0.1:1",
+    )
     beat(redis, "worker", "worker-1")
     response = site.client.get("/api/health")
     found = states(response)

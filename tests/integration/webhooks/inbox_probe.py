@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 import httpx2
+from tests.support.one_job import OneJobRunner
 from tests.support.vapi import Json, encoded
 
 import clozone.sessions.jobs
 import clozone.webhooks.jobs  # noqa: F401 - attaches the handlers
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs.leases import Leases
-from clozone.jobs.runner import Runner
 from clozone.models.operations import Job, WebhookEvent
 from clozone.models.training import TrainingSession
 from clozone.settings import Settings
@@ -28,7 +28,7 @@ class Inbox:
 
     def __init__(self, client: httpx2.Client, settings: Settings) -> None:
         self._client = client
-        self._runner = Runner(settings, Leases("webhooks-test", settings.job_lease_seconds))
+        self._runner = OneJobRunner(settings, Leases("webhooks-test", settings.job_lease_seconds))
         self._secret = settings.vapi_webhook_secret.get_secret_value()
 
     def post(self, body: Json | bytes | Iterator[bytes], **headers: str) -> httpx2.Response:
