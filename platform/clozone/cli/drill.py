@@ -16,8 +16,9 @@ from rich.console import Console
 from clozone.drill.display import Display
 from clozone.drill.errors import DrillError
 from clozone.drill.fresh import fresh_bundle
+from clozone.drill.orders import Orders
 from clozone.drill.report import Report, show
-from clozone.drill.run import Drill, Orders
+from clozone.drill.run import Drill
 from clozone.drill.target import find_target
 from clozone.local.errors import BundleError
 

@@ -6,12 +6,14 @@ be counted, except for twins: two calls with the same words, of which one answer
 
 import random
 from dataclasses import dataclass
+from enum import Enum
 
 from clozone.demo.content import DemoCall, DemoTurn, Payload, demo_calls
 
 TWIN_SHARE = 0.04
 NOT_GRADABLE_SHARE = 0.08
 LONGEST_ADDITION = 24
+NEAREST_TWINS = 6
 WORDS_PER_SECOND = 2.8
 # The written call without an id cannot be told from others in the inbox; the very long one is a
 # test of reading, not of durability.
@@ -28,6 +30,14 @@ _ANSWERS = (
     "Not quite. {number} would be nearer to what we see.",
     "Ask me again on the {number}th, I have to look that up.",
 )
+
+
+class Sort(Enum):
+    """What a call is there for."""
+
+    GRADABLE = "gradable"
+    NOT_GRADABLE = "not gradable"
+    TWIN = "twin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +72,24 @@ def drill_calls(wanted: int, organisations: int, reps: int, seed: int) -> list[D
     gradable = [call for call in written if call.expected.status == "completed"]
     others = [call for call in written if call.expected.status != "completed"]
     made: list[DrillCall] = []
-    for number in range(wanted):
+    for number, sort in enumerate(_sorts(wanted, chance)):
         rep, prepared = chance.randrange(reps), chance.random() < 0.5
-        earlier = [each for each in made[-12:] if each.gradable and each.twin_of is None]
-        # The first calls bring one of each sort, so that no drill is too short to meet them.
-        if earlier and (number == 2 or chance.random() < TWIN_SHARE):
-            twin = chance.choice(earlier)
+        if sort is Sort.TWIN:
+            # One of the latest, so that the two may be asked about at the same time.
+            candidates = [call for call in made if call.gradable and call.twin_of is None]
+            twin = chance.choice(candidates[-NEAREST_TWINS:])
             made.append(DrillCall(number, twin.call, twin.organisation, rep, prepared, twin.number))
             continue
-        pool = others if number == 1 or chance.random() < NOT_GRADABLE_SHARE else gradable
+        pool = gradable if sort is Sort.GRADABLE else others
         call = _own_words(chance.choice(pool), number, chance)
         made.append(DrillCall(number, call, chance.randrange(organisations), rep, prepared))
     return made
+
+
+def _sorts(wanted: int, chance: random.Random) -> list[Sort]:
+    """What sort of call each is. The first bring one of each, so that no drill is too short for it."""
+    shares = (1 - TWIN_SHARE - NOT_GRADABLE_SHARE, NOT_GRADABLE_SHARE, TWIN_SHARE)
+    return [*Sort, *chance.choices([*Sort], shares, k=wanted)][:wanted]
 
 
 def _own_words(call: DemoCall, number: int, chance: random.Random) -> DemoCall:

@@ -7,7 +7,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from clozone.drill.evidence import Proof
+from clozone.drill.calls import DrillCall
+from clozone.drill.evidence import Evidence, Proof
+from clozone.drill.orders import Orders
+from clozone.drill.schedule import Act
 
 Json = dict[str, Any]
 
@@ -27,6 +30,7 @@ class Report:
     traffic: Json
     seconds: dict[str, float]
     proofs: list[Proof]
+    incidents: list[Json]
     came_to_rest: bool
 
     @property
@@ -43,6 +47,50 @@ class Report:
             "kills_total": sum(self.kills.values()),
             "proofs": [asdict(proof) | {"holds": proof.holds} for proof in self.proofs],
         }
+
+
+def write_report(
+    orders: Orders,
+    evidence: Evidence,
+    proofs: list[Proof],
+    seconds: dict[str, float],
+    *,
+    model_faults: dict[str, int],
+    came_to_rest: bool,
+) -> Report:
+    """Put together what came of a drill."""
+    incidents, promises = evidence.incidents, evidence.promises
+    working = seconds["under fire"] + seconds["quiet"]
+    return Report(
+        seed=orders.seed,
+        calls=len(evidence.calls),
+        kills_wanted=orders.kills,
+        kills=dict(incidents.kills()),
+        freezes=incidents.count(Act.freeze),
+        wipes=incidents.count(Act.wipe),
+        model_faults=model_faults,
+        model_failures=evidence.answers.failed,
+        traffic={
+            "calls": _sorts(evidence.calls),
+            "messages": len(promises.accepted),
+            "deliveries": promises.deliveries,
+            "answers": dict(promises.answers),
+            "calls_per_second": round(len(evidence.calls) / working, 2),
+        },
+        seconds=seconds,
+        proofs=proofs,
+        incidents=[asdict(each) for each in incidents.all()],
+        came_to_rest=came_to_rest,
+    )
+
+
+def _sorts(calls: list[DrillCall]) -> dict[str, int]:
+    return {
+        "gradable": sum(call.gradable for call in calls),
+        "not_gradable": sum(not call.gradable for call in calls),
+        "twins": sum(call.twin_of is not None for call in calls),
+        "started_by_the_API": sum(call.prepared for call in calls),
+    }
 
 
 def show(report: Report, console: Console) -> None:
@@ -91,6 +139,8 @@ def _figures(report: Report) -> Table:
     table.add_row("seconds", _listed(seconds))
     for name in ("recovery", "payments"):
         for fact, value in facts.get(name, {}).items():
+            if isinstance(value, list):
+                continue
             shown = _listed(value) if isinstance(value, dict) else str(value)
             table.add_row(fact.replace("_", " "), shown)
     return table

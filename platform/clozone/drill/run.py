@@ -3,35 +3,29 @@
 import asyncio
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
 
 import psycopg
 
 from clozone.drill.calls import DrillCall, drill_calls
 from clozone.drill.database import Database
 from clozone.drill.errors import DrillError
-from clozone.drill.evidence import Evidence, Proof
+from clozone.drill.evidence import Evidence
 from clozone.drill.faults import Faults
 from clozone.drill.incidents import Incidents
-from clozone.drill.model import Model
+from clozone.drill.model import Answers, Model
 from clozone.drill.model_trouble import ModelTrouble
 from clozone.drill.objects import Objects
+from clozone.drill.orders import Orders
 from clozone.drill.parts import Parts
+from clozone.drill.phases import Phases
 from clozone.drill.promises import Promises
-from clozone.drill.proofs.inbox import prove_accepted, prove_inbox
-from clozone.drill.proofs.leftovers import prove_nothing_buried, prove_nothing_stuck
-from clozone.drill.proofs.payments import prove_budgets, prove_payments
-from clozone.drill.proofs.recovery import prove_recovery
-from clozone.drill.proofs.rollup import prove_rollup
-from clozone.drill.proofs.scorecards import prove_scorecards
-from clozone.drill.proofs.sessions import prove_sessions, prove_transcripts
+from clozone.drill.proofs.all import prove_all
 from clozone.drill.quiet import Standing, await_quiet, standing
-from clozone.drill.report import Report
-from clozone.drill.schedule import Act, schedule
+from clozone.drill.report import Report, write_report
+from clozone.drill.schedule import schedule
 from clozone.drill.script import call_id
 from clozone.drill.sender import Sender
 from clozone.drill.target import Target
@@ -43,49 +37,12 @@ KILL_GAP_SECONDS = 4.0
 MOST_CALLS_PER_SECOND = 6.0
 PARTS_BACK_SECONDS = 90.0
 
-PROOFS: tuple[Callable[[Evidence], Proof], ...] = (
-    prove_accepted,
-    prove_inbox,
-    prove_sessions,
-    prove_transcripts,
-    prove_scorecards,
-    prove_rollup,
-    prove_payments,
-    prove_budgets,
-    prove_nothing_stuck,
-    prove_nothing_buried,
-    prove_recovery,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What to do: how many calls and kills, from which seed, and for how many seconds at most."""
-
-    calls: int
-    kills: int
-    seed: int
-    timeout_seconds: float
-
-
-@dataclass(slots=True)
-class _Phases:
-    """How long each phase took, in seconds; `now` is the one that runs."""
-
-    now: str = "preparing"
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        self.now, began = name, time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.monotonic() - began, 1)
-
 
 class Drill:
-    """One drill on one bundle. `alone`: nobody else uses it, so that the model's count is ours."""
+    """One drill on one bundle. `alone`: nobody else uses it, so that the model's count is ours.
+
+    `evidence` is what its proofs went by, once it has run.
+    """
 
     def __init__(self, target: Target, orders: Orders, *, alone: bool) -> None:
         self._target = target
@@ -98,11 +55,12 @@ class Drill:
         self._parts = Parts(target)
         self._incidents = Incidents()
         self._promises = Promises()
-        self._phases = _Phases()
+        self._phases = Phases()
         self._calls: list[DrillCall] = []
         self._call_ids: list[str] = []
         self._world: list[Organisation] = []
         self._sender: Sender | None = None
+        self.evidence: Evidence | None = None
 
     def run(self) -> Report:
         """Run it; what came of it. Raises DrillError when it could not be run to its end."""
@@ -137,22 +95,17 @@ class Drill:
         finally:
             self._parts.stop_second_worker()
         with self._phases.phase("proving"):
-            answers = self._model.answers().since(before)
-            evidence = Evidence(
-                run=self._run,
-                target=self._target,
-                world=self._world,
-                calls=self._calls,
-                promises=self._promises,
-                incidents=self._incidents,
-                answers=answers,
-                database=self._database,
-                objects=Objects(self._target),
-                alone=self._alone,
-            )
-            proofs = [prove(evidence) for prove in PROOFS]
+            self.evidence = self._gather(before)
+            proofs = prove_all(self.evidence)
         self._model.close()
-        return self._report(proofs, trouble, answers.failed, rest)
+        return write_report(
+            orders,
+            self.evidence,
+            proofs,
+            self._phases.seconds,
+            model_faults=dict(trouble.armed),
+            came_to_rest=rest,
+        )
 
     def line(self) -> str:
         """Where the drill stands, in one line."""
@@ -199,10 +152,9 @@ class Drill:
                 f"the last kill; see {self._target.home.logs}."
             )
 
-    async def _bounded(self, sending: "asyncio.Future[None] | object") -> None:
-        left = self._deadline - time.monotonic()
+    async def _bounded(self, sending: Coroutine[Any, Any, None]) -> None:
         try:
-            await asyncio.wait_for(sending, left)  # type: ignore[arg-type]
+            await asyncio.wait_for(sending, self._deadline - time.monotonic())
         except TimeoutError:
             raise self._too_late() from None
 
@@ -214,48 +166,22 @@ class Drill:
             "fewer --calls."
         )
 
+    def _gather(self, before: Answers) -> Evidence:
+        return Evidence(
+            run=self._run,
+            target=self._target,
+            world=self._world,
+            calls=self._calls,
+            promises=self._promises,
+            incidents=self._incidents,
+            answers=self._model.answers().since(before),
+            database=self._database,
+            objects=Objects(self._target),
+            alone=self._alone,
+        )
+
     def _standing(self) -> Standing:
         return standing(self._database, [org.id for org in self._world], self._call_ids)
 
     def _await_quiet(self) -> bool:
         return await_quiet(self._standing, len(self._promises.accepted), self._deadline)
-
-    def _report(
-        self,
-        proofs: list[Proof],
-        trouble: ModelTrouble,
-        model_failures: dict[str, int],
-        rest: bool,
-    ) -> Report:
-        seconds = self._phases.seconds
-        working = seconds["under fire"] + seconds["quiet"]
-        sorts = Counter(
-            chain.from_iterable(
-                (
-                    "gradable" if call.gradable else "not_gradable",
-                    *(("twins",) if call.twin_of is not None else ()),
-                    *(("started_by_the_API",) if call.prepared else ()),
-                )
-                for call in self._calls
-            )
-        )
-        return Report(
-            seed=self._orders.seed,
-            calls=len(self._calls),
-            kills_wanted=self._orders.kills,
-            kills=dict(self._incidents.kills()),
-            freezes=self._incidents.count(Act.freeze),
-            wipes=self._incidents.count(Act.wipe),
-            model_faults=dict(trouble.armed),
-            model_failures=model_failures,
-            traffic={
-                "calls": dict(sorts),
-                "deliveries": self._promises.deliveries,
-                "messages": len(self._promises.accepted),
-                "answers": dict(self._promises.answers),
-                "calls_per_second": round(len(self._calls) / working, 2),
-            },
-            seconds=seconds,
-            proofs=proofs,
-            came_to_rest=rest,
-        )

@@ -53,7 +53,7 @@ class Target:
     @property
     def spool(self) -> Path:
         """Where webhooks wait that came while PostgreSQL was away."""
-        return self.home.folder("spool")
+        return Path(self.environment.get("SPOOL_DIR") or self.home.folder("spool"))
 
     def state(self) -> BundleState:
         """What the supervisor says of its processes now. Raises DrillError when it is gone."""

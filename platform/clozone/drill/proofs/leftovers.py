@@ -1,5 +1,7 @@
 """Nothing is stuck anywhere, and nothing was buried."""
 
+from pathlib import Path
+
 from clozone.drill.evidence import Evidence, Proof
 from clozone.drill.quiet import OWN_JOBS, UNFINISHED
 
@@ -39,12 +41,16 @@ def prove_nothing_stuck(evidence: Evidence) -> Proof:
         **scope,
     ):
         proof.expect(False, f"try {attempt} of job {job_id} never ended")
-    spooled = [path for path in evidence.target.spool.rglob("*") if path.is_file()]
-    waiting = [path for path in spooled if path.stat().st_size > 0]
-    for path in waiting:
-        proof.expect(False, f"{path.name} is still in the spool")
+    for path in _spooled(evidence):
+        proof.expect(False, f"{path} is still in the spool")
     proof.facts = {"jobs": jobs[0]}
     return proof
+
+
+def _spooled(evidence: Evidence) -> list[Path]:
+    """What waits in the spool or was refused by it. Hidden files were promised to nobody."""
+    found = evidence.target.spool.rglob("*")
+    return [path for path in found if path.is_file() and not path.name.startswith(".")]
 
 
 def prove_nothing_buried(evidence: Evidence) -> Proof:
