@@ -3,14 +3,18 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from bench.reload.load import Load, Report, Request
 from tests.conftest import GENEROUS
-from tests.support.platform import Platform, demo_call
+from tests.support.platform import Platform, demo_call, eventually
 
 from clozone.kit.ids import new_id
 from clozone.local.bundle import Bundle
@@ -30,9 +34,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     home = tmp_path_factory.mktemp("reload") / "home"
     bundle = Bundle(home, port=0, env=os.environ | GENEROUS | WIDE_OPEN)
     bundle.start()
+    # So it hears what the command asks for.
+    waiting = threading.Thread(target=bundle.wait)
+    waiting.start()
     try:
         yield Platform(bundle)
     finally:
+        bundle.request_stop()
+        waiting.join()
         bundle.destroy()
 
 
@@ -102,6 +111,19 @@ def _lines(report: Report) -> list[str]:
     return list(report.lines())
 
 
+def _reload_command(
+    site: Platform, *words: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "clozone", "reload", *words],
+        env=os.environ | {"CLOZONE_HOME": str(site.bundle.home.root)} | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def test_everything_of_ours_is_replaced_and_no_request_fails(
     site: Platform, traffic: Traffic
 ) -> None:
@@ -119,7 +141,7 @@ def test_everything_of_ours_is_replaced_and_no_request_fails(
     assert [name for name, state in news if state == "replaced"] == [
         *("web-1", "web-2", "worker", "scheduler")
     ]
-    assert httpx2.get(f"{site.url}/api/health").json()["status"] == "up"
+    eventually(lambda: httpx2.get(f"{site.url}/api/health").json()["status"] == "up")
 
 
 def test_a_new_configuration_of_nginx_breaks_no_request(site: Platform, traffic: Traffic) -> None:
@@ -133,3 +155,101 @@ def test_a_new_configuration_of_nginx_breaks_no_request(site: Platform, traffic:
     assert traffic.stored_once()
     config = (site.bundle.home.folder("nginx") / "clozone.conf").read_text()
     assert "limit_conn clozone_connections 303;" in config
+
+
+def test_a_stop_by_signal_alone_breaks_no_request(site: Platform, traffic: Traffic) -> None:
+    """As pm2 and compose stop an instance: nobody tells nginx."""
+    report = traffic.under(lambda: site.bundle.restart("web-2"))
+    assert _lines(report) == []
+    assert traffic.stored_once()
+
+
+def test_a_killed_instance_breaks_only_what_must_not_be_sent_twice(
+    site: Platform, traffic: Traffic
+) -> None:
+    process = site.bundle.process("web-1")
+    launches = process.restarts
+
+    def kill() -> None:
+        site.bundle.kill("web-1")
+        eventually(lambda: process.restarts > launches and process.state == "ready")
+
+    report = traffic.under(kill)
+    assert report.sent["read"] > 0
+    # What was on its way in that instance: a POST that may have arrived, and streams.
+    assert {kind for kind, _ in report.failures} <= {"start", "webhook", "stream"}
+    assert {failure for _, failure in report.failures} <= {"502", "broken off"}
+
+
+def test_a_state_that_does_not_start_changes_nothing(site: Platform, traffic: Traffic) -> None:
+    before = _pids(site)
+    outcome: list[subprocess.CompletedProcess[str]] = []
+    report = traffic.under(lambda: outcome.append(_reload_command(site, JWT_SECRET="short")))
+    assert _lines(report) == []
+    assert outcome[0].returncode == 1
+    assert "The new web-1 ended with code 1 before it was ready" in outcome[0].stderr
+    assert "at least 32 characters" in outcome[0].stderr
+    assert _pids(site) == before
+    assert [process.state for process in site.bundle.processes] == ["ready"] * len(before)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"LOG_FORMAT": "verse"}, "LOG_FORMAT"),
+        ({"CLOZONE_PORT": "1"}, "CLOZONE_PORT cannot be changed by a reload"),
+        ({"NGINX_RATE_API": "many"}, "NGINX_RATE_API is 'many'"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_anything_is_touched(
+    site: Platform, variables: dict[str, str], reason: str
+) -> None:
+    before = _pids(site)
+    result = _reload_command(site, **variables)
+    assert result.returncode == 1
+    assert reason in result.stderr
+    assert _pids(site) == before
+
+
+def test_the_command_brings_in_new_settings_and_keeps_the_others(site: Platform) -> None:
+    before = _pids(site)
+    result = _reload_command(site, "--only", "web", LOG_LEVEL="DEBUG")
+    assert result.returncode == 0, result.stderr
+    assert "web-1" in result.stdout
+    assert "web-2" in result.stdout
+    after = _pids(site)
+    assert {name for name, pid in after.items() if pid != before[name]} == {"web-1", "web-2"}
+    assert _variable(after["web-1"], "LOG_LEVEL") == "DEBUG"
+    assert _variable(after["web-1"], "RATE_LIMIT_API") == GENEROUS["RATE_LIMIT_API"]
+    again = _reload_command(site, "--only", "web", LOG_LEVEL="")
+    assert again.returncode == 0, again.stderr
+    assert _variable(_pids(site)["web-2"], "LOG_LEVEL") is None
+
+
+def _variable(pid: int | None, name: str) -> str | None:
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    variables = dict(pair.decode().split("=", 1) for pair in pairs if b"=" in pair)
+    return variables.get(name)
+
+
+def test_a_crash_after_a_reload_is_mended_as_before_it(site: Platform) -> None:
+    site.bundle.reload(["scheduler"])
+    process = site.bundle.process("scheduler")
+    before = process.pid
+    site.bundle.kill("scheduler")
+    assert process.wait_ready(30, since_launch=1)
+    assert process.pid != before
+    assert process.restarts == 1
+
+
+def test_without_a_running_platform_the_command_says_so(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "clozone", "reload"],
+        env=os.environ | {"CLOZONE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"No Clozone is running in {tmp_path}" in result.stderr
