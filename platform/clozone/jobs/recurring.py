@@ -30,6 +30,7 @@ RECURRING = (
         },
     ),
     Recurring("notifications.prune", lambda _settings: 86_400.0),
+    Recurring("reconciler.run", lambda settings: settings.reconcile_every_seconds),
 )
 
 

@@ -14,7 +14,7 @@ import clozone.sessions.jobs
 import clozone.webhooks.jobs  # noqa: F401 - attaches the handlers
 from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.jobs.leases import Leases
-from clozone.jobs.runner import Runner
+from tests.support.one_job import OneJobRunner
 from clozone.kit.clock import iso, now
 from clozone.models.operations import Job, WebhookEvent
 from clozone.models.reconciliation import Reconciliation
@@ -36,7 +36,7 @@ class Reconciler:
         self.settings = settings
         init_recordings(settings)
         init_reconciler(settings)
-        self._runner = Runner(settings, Leases("reconciler-test", settings.job_lease_seconds))
+        self._runner = OneJobRunner(settings, Leases("reconciler-test", settings.job_lease_seconds))
 
     def run(
         self, *, dry_run: bool = False, since: datetime | None = None, **changes: Any
