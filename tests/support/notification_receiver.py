@@ -79,7 +79,9 @@ def receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers: dict[str, str] = {}
+            for name, value in self.headers.items():  # one sent twice shows as such
+                headers[name.lower()] = ", ".join(filter(None, [headers.get(name.lower()), value]))
             reply = running.take(Received(self.path, headers, body))
             if reply.hold is not None:
                 reply.hold.wait(60)

@@ -11,7 +11,7 @@ class NotificationEndpoint(Table):
 
     `secret` signs, so it is kept as it is; `previous_secret` signs too until its time is over.
     `disabled_reason`: requested | gone | failing; null while enabled.
-    `failures`, `failing_since` and `open_until` are the state of its circuit breaker.
+    `failures`, `failing_since`, `failed_at` and `open_until` are the state of its circuit breaker.
     """
 
     org_id = UUIDField()
@@ -26,6 +26,7 @@ class NotificationEndpoint(Table):
     previous_secret_expires_at = TimestampField(null=True)
     failures = IntegerField(default=0)
     failing_since = TimestampField(null=True)
+    failed_at = TimestampField(null=True)
     open_until = TimestampField(null=True)
     created_by = UUIDField()
     created_at = time_of_writing()

@@ -1,6 +1,6 @@
 """The circuit breaker of an endpoint: after some failures in a row it is left alone for a while.
 
-Its state is three columns of the endpoint's row, so that every worker sees the same. While it is
+Its state is four columns of the endpoint's row, so that every worker sees the same. While it is
 open nothing is sent there; then one message goes through to see (half-open), and what becomes of it
 closes the circuit or opens it for longer.
 """
@@ -13,6 +13,8 @@ THRESHOLD = 5
 # How long it stays open the first time, the second, …; the last from then on.
 OPEN_SECONDS = (60.0, 300.0, 900.0, 1_800.0, 3_600.0)
 
+# Failures before a silence as long as this say nothing about now.
+QUIET = timedelta(days=2)
 # With nothing but failures for so long an endpoint is disabled.
 LONGEST_FAILING = timedelta(days=5)
 
@@ -21,10 +23,11 @@ State = Literal["closed", "open", "half_open"]
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """`failures` in a row, since when, and until when the endpoint is left alone."""
+    """`failures` in a row, since when, the latest, and until when the endpoint is left alone."""
 
     failures: int = 0
     failing_since: datetime | None = None
+    failed_at: datetime | None = None
     open_until: datetime | None = None
 
     def state(self, moment: datetime) -> State:
@@ -44,11 +47,13 @@ class Circuit:
         """
         if self.open_until is not None and not probe:
             return self
-        failures = self.failures + 1
+        goes_on = self.failed_at is not None and moment - self.failed_at <= QUIET
+        failures = self.failures + 1 if goes_on else 1
         pause = max(_open_seconds(failures), retry_after or 0.0)
         return Circuit(
             failures=failures,
-            failing_since=self.failing_since or moment,
+            failing_since=self.failing_since if goes_on else moment,
+            failed_at=moment,
             open_until=moment + timedelta(seconds=pause) if pause else None,
         )
 

@@ -87,7 +87,7 @@ def signed_headers(message: Message, timestamp: int) -> Mapping[str, str]:
     """The headers of an attempt at `timestamp`, seconds since the epoch."""
     return {
         "content-type": "application/json",
-        "user-agent": USER_AGENT,
+        "User-Agent": USER_AGENT,
         "webhook-id": message.id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(

@@ -31,6 +31,7 @@ def test_a_message_arrives_signed_and_is_on_record(office: Office, inbox: Receiv
     (message,) = inbox.received
     assert (message.path, message.id) == ("/hook?token=1", delivery.message_id)
     assert message.headers["content-type"] == "application/json"
+    assert message.headers["user-agent"] == sender.USER_AGENT
     assert message.is_signed_with(secret)
     assert message.body.decode() == delivery.body
     assert message.json["type"] == "session.graded"
@@ -279,6 +280,36 @@ def test_days_of_nothing_but_failures_disable_the_endpoint(office: Office, inbox
     assert (endpoint.enabled, endpoint.disabled_reason) == (False, "failing")
     assert office.delivery().state == "failed"
     assert office.job().state == "succeeded"
+
+
+def test_a_failure_after_a_long_silence_is_not_taken_for_days_of_failures(
+    office: Office, inbox: Receiver
+) -> None:
+    endpoint_id = office.endpoint(inbox.url)
+    inbox.always(FAILING)
+    office.tell_and_run()
+    long_ago = now() - 2 * LONGEST_FAILING
+    office.change(endpoint_id, failing_since=long_ago, failed_at=long_ago)
+
+    office.later()
+
+    endpoint = office.shown(endpoint_id)
+    assert (endpoint.enabled, endpoint.failures) == (True, 1)
+
+
+def test_what_was_added_while_its_endpoint_was_being_disabled_ends(
+    office: Office, inbox: Receiver
+) -> None:
+    endpoint_id = office.endpoint(inbox.url)
+    office.tell()
+    office.run_one(office.jobs()[0].id)
+    office.change(endpoint_id, enabled=False, disabled_reason="requested")
+
+    office.run()
+
+    delivery = office.delivery()
+    assert (delivery.state, delivery.error) == ("failed", "the endpoint was disabled")
+    assert inbox.received == []
 
 
 def test_one_success_and_the_days_are_counted_anew(office: Office, inbox: Receiver) -> None:

@@ -2,7 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from clozone.notifications.circuit import LONGEST_FAILING, OPEN_SECONDS, THRESHOLD, Circuit
+from clozone.notifications.circuit import (
+    LONGEST_FAILING,
+    OPEN_SECONDS,
+    QUIET,
+    THRESHOLD,
+    Circuit,
+)
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -53,6 +59,15 @@ def test_a_failing_probe_after_a_pause_that_was_asked_for_closes_it_below_the_th
     circuit = failing(1, failing(1, retry_after=30.0))
 
     assert (circuit.failures, circuit.state(NOON)) == (2, "closed")
+
+
+def test_after_a_silence_failures_are_counted_anew():
+    later = NOON + QUIET + timedelta(seconds=1)
+
+    circuit = failing(1, failing(THRESHOLD), later)
+
+    assert (circuit.failures, circuit.failing_since) == (1, later)
+    assert circuit.state(later) == "closed"
 
 
 def test_it_is_beyond_hope_after_days_of_nothing_but_failures():

@@ -19,6 +19,7 @@ CREATE TABLE notification_endpoints (
   previous_secret_expires_at timestamptz,
   failures integer NOT NULL,
   failing_since timestamptz,
+  failed_at timestamptz,
   open_until timestamptz,
   created_by uuid NOT NULL REFERENCES profiles,
   created_at timestamptz NOT NULL,

@@ -73,7 +73,9 @@ def take_probe(endpoint_id: UUID, moment: datetime, until: datetime, *, early: b
 
 def circuit_of(endpoint: Endpoint) -> Circuit:
     """The circuit breaker as stored."""
-    return Circuit(endpoint.failures, endpoint.failing_since, endpoint.open_until)
+    return Circuit(
+        endpoint.failures, endpoint.failing_since, endpoint.failed_at, endpoint.open_until
+    )
 
 
 def set_circuit(endpoint_id: UUID, circuit: Circuit) -> None:
@@ -82,5 +84,6 @@ def set_circuit(endpoint_id: UUID, circuit: Circuit) -> None:
         endpoint_id,
         failures=circuit.failures,
         failing_since=circuit.failing_since,
+        failed_at=circuit.failed_at,
         open_until=circuit.open_until,
     )

@@ -99,7 +99,7 @@ def change(actor: Actor, endpoint_id: UUID, body: EndpointChange) -> dict[str, A
         values["disabled_reason"] = None if enabled else "requested"
         values["disabled_at"] = None if enabled else moment
     if not enabled:
-        deliveries.fail_pending(endpoint_id, "the endpoint was disabled", moment)
+        deliveries.fail_pending(endpoint_id, sending.DISABLED, moment)
     if (enabled and not endpoint.enabled) or values.get("url", endpoint.url) != endpoint.url:
         endpoints.set_circuit(endpoint_id, Circuit())
     endpoints.update(endpoint_id, **values, updated_at=moment)

@@ -24,6 +24,7 @@ DELIVER = "notifications.deliver"
 # For so long a message that was let through an open circuit holds the others back.
 PROBE = timedelta(seconds=TIMEOUT_SECONDS + 5)
 
+DISABLED = "the endpoint was disabled"
 _GONE = "the endpoint answered 410 and was disabled"
 _FAILING = "the endpoint failed for days and was disabled"
 _HELD_BACK = "given up: the endpoint did not recover in time"
@@ -97,9 +98,10 @@ def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None
     if delivery is None or delivery.state != "pending" or delivery.series != series:
         return None
     endpoint = endpoints.by_id(delivery.endpoint_id)
-    if endpoint is None or not endpoint.enabled:
-        return None
     moment = now()
+    if endpoint is None or not endpoint.enabled:
+        deliveries.fail(delivery_id, series, DISABLED, moment)
+        return None
     probe = endpoint.open_until is not None
     if probe and not endpoints.take_probe(
         endpoint.id, moment, moment + PROBE, early=early and delivery.failures == 0
