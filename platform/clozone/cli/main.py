@@ -22,6 +22,7 @@ VERBS = {
     "user": "clozone.cli.accounts:user",
     "token": "clozone.cli.accounts:token",
     "session": "clozone.cli.sessions:session",
+    "jobs": "clozone.cli.jobs:jobs",
     "inbox": "clozone.cli.inbox:inbox",
     "analytics": "clozone.cli.analytics:analytics",
     "reconcile": "clozone.cli.reconcile:reconcile",

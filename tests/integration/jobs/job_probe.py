@@ -81,6 +81,11 @@ class Probe:
         """Let a waiting retry be due now, and have the sweeper see it."""
         with unit_of_work(Scope.platform()):
             Job.update(run_at=Job.created_at).where(Job.id == job_id).execute()
+        self.sweep()
+
+    @staticmethod
+    def sweep() -> None:
+        """What the scheduler does every half second."""
         sweep()
 
     def claim_and_vanish(self) -> None:
