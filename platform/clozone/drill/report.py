@@ -39,12 +39,19 @@ class Report:
         enough = sum(self.kills.values()) >= self.kills_wanted
         return self.came_to_rest and enough and all(proof.holds for proof in self.proofs)
 
+    @property
+    def interrupted_answers(self) -> int:
+        """Answers that a provider would have charged for and that nobody has: see the payments."""
+        facts = (proof.facts for proof in self.proofs if proof.name == "payments")
+        return sum(int(each["interrupted_answers"]) for each in facts)
+
     def as_json(self) -> Json:
         """For programs."""
         return {
             "ok": self.ok,
             **asdict(self),
             "kills_total": sum(self.kills.values()),
+            "interrupted_answers": self.interrupted_answers,
             "proofs": [asdict(proof) | {"holds": proof.holds} for proof in self.proofs],
         }
 
@@ -101,6 +108,13 @@ def show(report: Report, console: Console) -> None:
             console.print(f"✗ {proof.name}: {example}", style="red", highlight=False)
         if proof.wrong > len(proof.examples):
             console.print(f"✗ {proof.name}: {proof.wrong - len(proof.examples)} more", style="red")
+    if report.interrupted_answers:
+        console.print(
+            f"{report.interrupted_answers} answers of the model were lost with the worker that was "
+            "reading them; the provider has charged for them, and they had to be asked for again. "
+            "The account book counts each at its most (docs/drill.md).",
+            highlight=False,
+        )
     if not report.came_to_rest:
         console.print("✗ The platform did not come to rest in time.", style="red")
     if sum(report.kills.values()) < report.kills_wanted:

@@ -33,14 +33,6 @@ def prove_nothing_stuck(evidence: Evidence) -> Proof:
         **scope,
     ):
         proof.expect(False, f"model call {call_id} of job {job_id} is still reserved")
-    for job_id, attempt in evidence.database.rows(
-        f"""
-        SELECT a.job_id, a.attempt FROM job_attempts a JOIN ({OWN_JOBS}) own ON own.id = a.job_id
-        WHERE a.outcome = 'running'
-        """,  # noqa: S608 - constants only
-        **scope,
-    ):
-        proof.expect(False, f"try {attempt} of job {job_id} never ended")
     for path in _spooled(evidence):
         proof.expect(False, f"{path} is still in the spool")
     proof.facts = {"jobs": jobs[0]}
@@ -51,6 +43,29 @@ def _spooled(evidence: Evidence) -> list[Path]:
     """What waits in the spool or was refused by it. Hidden files were promised to nobody."""
     found = evidence.target.spool.rglob("*")
     return [path for path in found if path.is_file() and not path.name.startswith(".")]
+
+
+def prove_tries(evidence: Evidence) -> Proof:
+    """A job's effects happen in the one try that succeeded; of every other the end is on record."""
+    proof = Proof("tries", "every job succeeded in exactly one of its tries")
+    rows = evidence.database.rows(
+        f"""
+        SELECT own.id, own.kind, own.state, own.attempt, count(a.outcome),
+          count(*) FILTER (WHERE a.outcome = 'succeeded'),
+          count(*) FILTER (WHERE a.outcome = 'lost')
+        FROM ({OWN_JOBS}) own LEFT JOIN job_attempts a ON a.job_id = own.id
+        GROUP BY own.id, own.kind, own.state, own.attempt
+        """,  # noqa: S608 - constants only
+        orgs=evidence.orgs,
+        calls=list(evidence.call_ids),
+    )
+    for job_id, kind, state, attempt, tries, succeeded, _ in rows:
+        name = f"job {job_id} ({kind}, {state})"
+        wanted = 1 if state == "succeeded" else 0
+        proof.expect(succeeded == wanted, f"{name} succeeded {succeeded} times, not {wanted}")
+        proof.expect(tries == attempt, f"{name} was tried {attempt} times, {tries} on record")
+    proof.facts = {"tries": sum(row[4] for row in rows), "lost": sum(row[6] for row in rows)}
+    return proof
 
 
 def prove_nothing_buried(evidence: Evidence) -> Proof:

@@ -1,0 +1,199 @@
+"""The short drill, and that its proofs find each kind of loss: one that finds none proves nothing."""
+
+import io
+from uuid import uuid4
+
+import pytest
+from minio import Minio
+from tests.chaos.drilled import Drilled
+
+from clozone.drill.schedule import Act
+
+# The drill runs in the first test's fixture.
+pytestmark = pytest.mark.timeout(480)
+
+
+def test_nothing_is_lost_and_nothing_happens_twice(drilled: Drilled) -> None:
+    report = drilled.report
+    found = {p.name: p.examples for p in report.proofs if not p.holds and p.name != "recovery"}
+    assert found == {}
+    assert report.came_to_rest
+    assert not any("never started again" in words for p in report.proofs for words in p.examples)
+
+
+def test_everybody_was_killed(drilled: Drilled) -> None:
+    assert sum(drilled.report.kills.values()) == 11
+    assert {"postgres", "valkey", "s3", "nginx", "worker", "scheduler"} <= set(drilled.report.kills)
+    assert {each["act"] for each in drilled.report.incidents} == set(Act)
+    assert drilled.report.model_failures
+
+
+def test_there_was_something_to_lose(drilled: Drilled) -> None:
+    traffic = drilled.report.traffic
+    assert traffic["deliveries"] > traffic["messages"]
+    assert traffic["calls"]["twins"] >= 1
+    assert traffic["calls"]["not_gradable"] >= 1
+
+
+def test_a_lost_webhook_is_found(drilled: Drilled) -> None:
+    (event,) = drilled.row("SELECT id FROM webhook_events WHERE call_id = ANY(%(calls)s)")
+    with drilled.harmed(
+        "UPDATE webhook_events SET call_id = 'gone-' || call_id WHERE id = %(id)s",
+        "UPDATE webhook_events SET call_id = substr(call_id, 6) WHERE id = %(id)s",
+        id=event,
+    ):
+        assert set(drilled.broken()) == {"inbox"}
+
+
+def test_a_webhook_stored_twice_is_found(drilled: Drilled) -> None:
+    (event,) = drilled.row("SELECT id FROM webhook_events WHERE call_id = ANY(%(calls)s)")
+    with drilled.harmed(
+        """INSERT INTO webhook_events SELECT (jsonb_populate_record(e,
+          jsonb_build_object('id', %(twin)s::text, 'dedupe_key', '\\x00'))).*
+        FROM webhook_events e WHERE id = %(id)s""",
+        "DELETE FROM webhook_events WHERE id = %(twin)s::uuid",
+        id=event,
+        twin=str(uuid4()),
+    ):
+        assert set(drilled.broken()) == {"inbox"}
+
+
+def test_an_event_left_unprocessed_is_found(drilled: Drilled) -> None:
+    (event,) = drilled.row(
+        "SELECT id FROM webhook_events WHERE call_id = ANY(%(calls)s) AND state = 'processed'"
+    )
+    with drilled.harmed(
+        "UPDATE webhook_events SET state = 'received' WHERE id = %(id)s",
+        "UPDATE webhook_events SET state = 'processed' WHERE id = %(id)s",
+        id=event,
+    ):
+        assert set(drilled.broken()) == {"inbox", "nothing stuck"}
+
+
+def test_a_lost_grade_is_found(drilled: Drilled) -> None:
+    (grade,) = drilled.row("SELECT id FROM session_grades WHERE org_id = %(org)s")
+    with drilled.harmed(
+        "UPDATE session_grades SET session_id = org_id WHERE id = %(id)s",
+        """UPDATE session_grades SET session_id =
+          (SELECT session_id FROM llm_calls WHERE id = session_grades.llm_call_id)
+        WHERE id = %(id)s""",
+        id=grade,
+    ):
+        assert {"grades", "rollup"} <= set(drilled.broken())
+
+
+@pytest.mark.parametrize("column", ["sessions", "graded", "score_sum", "duration_ms"])
+def test_a_session_counted_twice_is_found(drilled: Drilled, column: str) -> None:
+    day, user, template = drilled.row(
+        "SELECT day, user_id, template_id FROM daily_stats WHERE org_id = %(org)s AND graded > 0"
+    )
+    change = (
+        f"UPDATE daily_stats SET {column} = {column} {{}} 1"
+        " WHERE day = %(day)s AND user_id = %(user)s AND template_id = %(template)s"
+    )
+    values = {"day": day, "user": user, "template": template}
+    with drilled.harmed(change.format("+"), change.format("-"), **values):
+        assert set(drilled.broken()) == {"rollup"}
+
+
+def test_content_paid_for_twice_is_found(drilled: Drilled) -> None:
+    (call,) = drilled.row("SELECT id FROM llm_calls WHERE org_id = %(org)s AND state = 'settled'")
+    with drilled.harmed(
+        """INSERT INTO llm_calls SELECT (jsonb_populate_record(c,
+          jsonb_build_object('id', %(twin)s::text, 'job_id', %(twin)s::text))).*
+        FROM llm_calls c WHERE id = %(id)s""",
+        "DELETE FROM llm_calls WHERE id = %(twin)s::uuid",
+        id=call,
+        twin=str(uuid4()),
+    ):
+        assert set(drilled.broken()) == {"payments", "budgets"}
+
+
+def test_an_answer_the_book_does_not_know_is_found(drilled: Drilled) -> None:
+    drilled.evidence.answers.by_content["of a content nobody asked about"] = 1
+    try:
+        assert set(drilled.broken()) == {"payments"}
+    finally:
+        del drilled.evidence.answers.by_content["of a content nobody asked about"]
+
+
+def test_money_still_reserved_is_found(drilled: Drilled) -> None:
+    (call,) = drilled.row("SELECT id FROM llm_calls WHERE org_id = %(org)s AND state = 'cached'")
+    with drilled.harmed(
+        # As if it were asked just now: the scheduler closes old ones by itself.
+        "UPDATE llm_calls SET state = 'reserved', created_at = now() WHERE id = %(id)s",
+        "UPDATE llm_calls SET state = 'cached' WHERE id = %(id)s",
+        id=call,
+    ):
+        assert "nothing stuck" in drilled.broken()
+
+
+@pytest.mark.parametrize(
+    ("state", "found"), [("running", "nothing stuck"), ("dead", "nothing buried")]
+)
+def test_a_job_that_is_stuck_or_dead_is_found(drilled: Drilled, state: str, found: str) -> None:
+    (job,) = drilled.row(
+        """SELECT id FROM jobs WHERE org_id = %(org)s AND state = 'succeeded'
+        AND kind = 'sessions.clean_transcript'"""
+    )
+    with drilled.harmed(
+        "UPDATE jobs SET state = %(state)s WHERE id = %(id)s",
+        "UPDATE jobs SET state = 'succeeded' WHERE id = %(id)s",
+        id=job,
+        state=state,
+    ):
+        assert found in drilled.broken()
+
+
+def test_a_job_that_succeeded_twice_is_found(drilled: Drilled) -> None:
+    (job,) = drilled.row("SELECT id FROM jobs WHERE org_id = %(org)s AND state = 'succeeded'")
+    with drilled.harmed(
+        """INSERT INTO job_attempts (job_id, org_id, attempt, worker, outcome, started_at, finished_at)
+        SELECT job_id, org_id, 1000, worker, outcome, started_at, finished_at FROM job_attempts
+        WHERE job_id = %(id)s AND outcome = 'succeeded'""",
+        "DELETE FROM job_attempts WHERE job_id = %(id)s AND attempt = 1000",
+        id=job,
+    ):
+        assert set(drilled.broken()) == {"tries"}
+
+
+def test_a_spooled_webhook_is_found(drilled: Drilled) -> None:
+    spool = drilled.evidence.target.spool
+    spool.mkdir(exist_ok=True)
+    left = spool / "left.set-aside"
+    left.write_text("something that was promised")
+    try:
+        assert set(drilled.broken()) == {"nothing stuck"}
+    finally:
+        left.unlink()
+
+
+def test_a_missing_a_broken_and_a_second_scorecard_are_found(drilled: Drilled) -> None:
+    (key,) = drilled.row("SELECT object_key FROM exports WHERE org_id = %(org)s")
+    content = drilled.evidence.objects.read(key)
+    store, bucket = _store(drilled)
+    try:
+        store.remove_object(bucket, key)
+        assert set(drilled.broken()) == {"scorecards"}
+        store.put_object(bucket, key, io.BytesIO(content[:-100]), len(content) - 100)
+        assert set(drilled.broken()) == {"scorecards"}
+        store.put_object(bucket, key, io.BytesIO(content), len(content))
+        assert drilled.broken() == {}
+        second = key.replace(".pdf", "-2.pdf")
+        store.put_object(bucket, second, io.BytesIO(content), len(content))
+        assert set(drilled.broken()) == {"scorecards"}
+        store.remove_object(bucket, second)
+    finally:
+        store.put_object(bucket, key, io.BytesIO(content), len(content))
+
+
+def _store(drilled: Drilled) -> tuple[Minio, str]:
+    target = drilled.evidence.target
+    store = Minio(
+        endpoint=target.plan.address("s3"),
+        access_key=target.plan.keys.s3_access_key,
+        secret_key=target.plan.keys.s3_secret_key,
+        secure=False,
+        region=target.environment["S3_REGION"],
+    )
+    return store, target.environment["S3_BUCKET"]
