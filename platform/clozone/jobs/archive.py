@@ -23,13 +23,14 @@ def archive_finished(job: RunningJob) -> None:
     same name, as a rule; at worst a job is archived twice, never deleted unarchived.
     """
     moved = 0
+    objects: list[str] = []
     for states, days in (
         ((State.succeeded, State.cancelled), job.payload["keep_days"]),
         ((State.dead,), job.payload["keep_dead_days"]),
     ):
         for batch in _batches(states, days):
             if job.payload["archive"]:
-                _store(batch)
+                objects.append(_store(batch))
             with unit_of_work():
                 database.execute_sql(
                     "DELETE FROM jobs WHERE id = ANY(%s)", ([row["id"] for row in batch],)
@@ -37,7 +38,7 @@ def archive_finished(job: RunningJob) -> None:
             moved += len(batch)
             job.tell_progress(moved, note="finished jobs moved")
             job.checkpoint()
-    job.result = {"moved": moved}
+    job.result = {"moved": moved, "objects": objects}
 
 
 def _batches(states: tuple[State, ...], days: float) -> Iterator[list[dict[str, Any]]]:
@@ -62,12 +63,10 @@ def _batches(states: tuple[State, ...], days: float) -> Iterator[list[dict[str, 
         yield [row for (row,) in rows]
 
 
-def _store(batch: list[dict[str, Any]]) -> None:
+def _store(batch: list[dict[str, Any]]) -> str:
     first, last = batch[0], batch[-1]
     day = str(first["finished_at"])[:10]
     lines = b"\n".join(orjson.dumps(row) for row in batch) + b"\n"
-    object_storage().put(
-        f"archive/jobs/{day}/{first['id']}_{last['id']}.jsonl.gz",
-        gzip.compress(lines, mtime=0),
-        "application/gzip",
-    )
+    key = f"archive/jobs/{day}/{first['id']}_{last['id']}.jsonl.gz"
+    object_storage().put(key, gzip.compress(lines, mtime=0), "application/gzip")
+    return key

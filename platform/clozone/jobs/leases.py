@@ -12,6 +12,7 @@ from loguru import logger
 from clozone.infra.postgres import Scope, after_commit, unit_of_work
 from clozone.jobs import ledger
 from clozone.jobs.delivery import delivery
+from clozone.jobs.failures import brief
 from clozone.jobs.running import Running
 
 # A handler that is not back this long after its time will not come back.
@@ -83,7 +84,7 @@ class Leases:
                 self._extend()
             except Exception as error:
                 # The next round tries again; a lost lease costs a repetition, never an effect.
-                logger.bind(error=str(error)).warning("leases could not be extended")
+                logger.bind(error=brief(error)).warning("leases could not be extended")
 
     def _extend(self) -> None:
         for job in self.running():

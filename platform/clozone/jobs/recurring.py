@@ -59,7 +59,8 @@ def _is_due(name: str, every: float) -> bool:
         """
         INSERT INTO recurring_jobs (name, next_at) VALUES (%(name)s, now() + %(every)s)
         ON CONFLICT (name) DO UPDATE
-          SET next_at = greatest(recurring_jobs.next_at + %(every)s, now())
+          SET next_at = CASE WHEN recurring_jobs.next_at + %(every)s > now()
+            THEN recurring_jobs.next_at ELSE now() END + %(every)s
           WHERE recurring_jobs.next_at <= now()
         RETURNING name
         """,

@@ -79,6 +79,7 @@ class Job(Table):
 
     class Meta:
         table_name = "jobs"
+        only_save_dirty = True
 
 
 class JobAttempt(Row):
