@@ -12,7 +12,7 @@ _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """`2026-11-24`, `2026-11-24T10:00`, with an offset or else in UTC; `90m`, `2h`, `3d` is ago."""
 
     name = "time"

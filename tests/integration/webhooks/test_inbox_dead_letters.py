@@ -102,7 +102,7 @@ def patient(inbox: Inbox, practice: Practice, environment: dict[str, str]) -> Pa
         (Patient.refusing_database, "IntegrityError: new row for relation", Outcome.dead),
         (Patient.unreadable_body, "BadRequest: The body is not JSON.", Outcome.dead),
         # A trial run has no worker to take down.
-        (Patient.poison, "Permanent: quarantined: 3 workers", Outcome.processed),
+        (Patient.poison, "Quarantined: quarantined: 3 workers", Outcome.processed),
     ],
     ids=["a bug", "the database", "the body", "poison"],
 )
