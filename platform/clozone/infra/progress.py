@@ -22,6 +22,7 @@ CHANNEL = "clozone:progress"
 # A read that lasts this long without news goes on; the client pings a silent connection meanwhile.
 READ_SECONDS = 20.0
 RECONNECT_SECONDS = 1.0
+CANCEL_SECONDS = 0.2
 
 
 class _Sender:
@@ -99,10 +100,10 @@ class ProgressFeed:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._task is not None:
+        # More than once: redis-py swallows a cancellation that comes while it connects.
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=CANCEL_SECONDS)
         await self._redis.aclose()
 
     @contextmanager

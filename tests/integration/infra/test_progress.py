@@ -71,3 +71,14 @@ async def test_nobody_is_remembered_who_has_left(feed):
     with feed.watch(new_id()):
         pass
     assert not feed._watches
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_it_can_be_closed_while_it_still_connects(settings, turns):
+    feed = ProgressFeed(settings)
+    feed.start()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    closing = asyncio.ensure_future(feed.close())
+    done, _ = await asyncio.wait({closing}, timeout=LONG)
+    assert closing in done

@@ -23,6 +23,9 @@ _SIGNALS = (
     f"print(ignored, blocked, flush=True); {_SLEEP}"
 )
 
+_READY_FD = "import os, sys; ready = int(sys.argv[1].removeprefix('--ready-fd=')); "
+_ANNOUNCES = f"{_READY_FD} os.write(ready, b'\\n'); {_SLEEP}"
+
 Make = Callable[..., ManagedProcess]
 
 
@@ -31,7 +34,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[ManagedProcess] = []
 
     def build(
-        code: str, ready: Callable[[], bool] = lambda: True, grace: float = 5
+        code: str,
+        ready: Callable[[], bool] = lambda: True,
+        grace: float = 5,
+        takes_over: bool = False,
     ) -> ManagedProcess:
         spec = ProcessSpec(
             name="example",
@@ -42,7 +48,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
             ready=ready,
             grace_seconds=grace,
         )
-        made.append(ManagedProcess(spec, lambda: None))
+        made.append(ManagedProcess(spec, lambda: None, takes_over=takes_over))
         return made[-1]
 
     yield build
@@ -101,6 +107,38 @@ def test_children_do_not_survive_their_process(make: Make) -> None:
     assert process.wait_ready(20, since_launch=1)
     while _alive_in(session):
         threading.Event().wait(0.02)
+
+
+def test_one_that_takes_over_says_itself_when_it_is_ready(make: Make) -> None:
+    process = make(_ANNOUNCES, ready=lambda: False, takes_over=True)
+    process.start()
+    assert process.wait_ready(20)
+
+
+def test_one_that_takes_over_is_not_ready_before_it_says_so(make: Make) -> None:
+    process = make(_SLEEP, takes_over=True)
+    process.start()
+    assert not process.wait_ready(0.5)
+    assert process.state == "starting"
+
+
+def test_one_that_takes_over_and_dies_before_is_not_started_again(
+    make: Make, tmp_path: Path
+) -> None:
+    process = make("print('once', flush=True); raise SystemExit(7)", takes_over=True)
+    process.start()
+    assert not process.wait_ready(20)
+    assert (process.state, process.last_exit, process.restarts) == ("stopped", 7, 0)
+    assert (tmp_path / "example.log").read_text() == "once\n"
+
+
+def test_once_it_has_taken_over_it_is_kept_running_as_any_other(make: Make) -> None:
+    process = make(f"import sys\nif len(sys.argv) == 1: {_SLEEP}\n{_ANNOUNCES}", takes_over=True)
+    process.start()
+    assert process.wait_ready(20)
+    process.send(signal.SIGKILL)
+    assert process.wait_ready(20, since_launch=1)
+    assert process.restarts == 1
 
 
 def test_a_probe_can_say_that_it_is_hopeless(make: Make) -> None:

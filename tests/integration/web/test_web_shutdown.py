@@ -117,3 +117,16 @@ def test_a_stream_ends_when_the_process_takes_its_leave(process, servers):
     assert answers[0].status_code == 200
     assert "event: tick" in answers[0].text
     assert site.child.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(process, number):
+    site = process(grace_seconds=300)
+    thread, _ = site.get_in_background("/api/things/slow?seconds=600")
+    site.child.send_signal(number)
+    while site.client.get("/api/health/ready").status_code == 200:
+        time.sleep(0.01)
+    site.child.send_signal(number)
+    site.child.communicate(timeout=60)
+    thread.join()
+    assert site.child.returncode == 1
