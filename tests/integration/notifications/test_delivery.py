@@ -71,6 +71,7 @@ def test_each_endpoint_gets_what_it_subscribed_to_under_one_id(
 
     assert sorted(message.path for message in inbox.received) == ["/both", "/graded"]
     assert len({message.id for message in inbox.received}) == 1
+    assert [len(office.deliveries()), len(other_office.deliveries())] == [2, 0]
 
 
 def test_without_endpoints_nothing_is_left_behind(office: Office) -> None:

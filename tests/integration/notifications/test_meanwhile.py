@@ -42,7 +42,6 @@ def test_a_failure_does_not_bring_back_what_disabling_ended(
 ) -> None:
     with under_way(Reply(500)) as endpoint_id:
         admin.patch(f"/api/notification-endpoints/{endpoint_id}", json={"enabled": False})
-    office.later()
 
     delivery = office.delivery()
     assert (delivery.state, delivery.error) == ("failed", "the endpoint was disabled")
