@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from clozone.kit.clock import iso
 from clozone.kit.errors import NotFound
 from clozone.models.operations import Job, WebhookEvent
 from clozone.webhooks.replay import Forecast, Outcome, plan, replay
-from clozone.webhooks.selection import Listed, Selection, page, reasons
+from clozone.webhooks.selection import Listed, Selection, latest, page, reasons
 
 
 @click.group()
@@ -30,27 +30,27 @@ def inbox() -> None:
 
 
 @inbox.command("list")
-@selecting(default_limit=50)
+@selecting(limited_to="The latest ones, this many.", default_limit=50)
 def list_events(selection: Selection, *, as_json: bool) -> None:
-    """List deliveries, oldest first. With `--state dead`, grouped by reason."""
+    """List deliveries, the latest last. With `--state dead`, grouped by reason."""
+    dead_only = selection.states == ("dead",)
     with platform(), unit_of_work(Scope.platform()):
-        events = page(selection, selection.limit or 50)
-        groups = reasons(replace(selection, limit=None))
+        events = latest(selection, selection.limit or 1)
+        groups = reasons(selection) if dead_only else []
     if as_json:
-        _print({"events": events, "reasons": groups})
+        _print({"events": events, "reasons": groups} if dead_only else {"events": events})
         return
-    total = sum(group.count for group in groups)
-    if selection.states == ("dead",):
-        for group in groups:
-            span = f"{iso(group.first_received_at)} … {iso(group.last_received_at)}"
-            click.echo(f"{group.count} × {group.reason or 'no reason'}  ({span})")
-            for event in events:
-                if (event.reason or "") == group.reason:
-                    click.echo(f"    {_line(event)}")
-    else:
+    for group in groups:
+        span = f"{iso(group.first_received_at)} … {iso(group.last_received_at)}"
+        click.echo(f"{group.count} × {group.reason or 'no reason'}  ({span})")
+        for event in events:
+            if (event.reason or "") == group.reason:
+                click.echo(f"    {_line(event)}")
+    if not dead_only:
         for event in events:
             click.echo(f"{_line(event)}  {event.reason or ''}".rstrip())
-    click.echo(f"{len(events)} of {total} deliveries")
+    more = " (the latest; there may be more: see --limit)" if len(events) == selection.limit else ""
+    click.echo(f"{len(events)} deliveries{more}")
 
 
 @inbox.command()
@@ -85,7 +85,7 @@ def show(event_id: UUID, body: bool, as_json: bool) -> None:
 
 
 @inbox.command("replay")
-@selecting(default_limit=None)
+@selecting(limited_to="The oldest ones, this many.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen to each.")
 def replay_events(selection: Selection, *, as_json: bool, dry_run: bool) -> None:
     """Process deliveries again. What has done its work already changes nothing.

@@ -25,8 +25,11 @@ _FILTERS = {
 as_json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 
 
-def selecting(*, default_limit: int | None) -> Callable[[Command], Command]:
-    """Give a command the filters, `--limit` and `--json`; it gets `selection` and `as_json`."""
+def selecting(*, limited_to: str, default_limit: int | None = None) -> Callable[[Command], Command]:
+    """Give a command the filters, `--limit` and `--json`; it gets `selection` and `as_json`.
+
+    `limited_to` says which deliveries a limit leaves.
+    """
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -39,7 +42,7 @@ def selecting(*, default_limit: int | None) -> Callable[[Command], Command]:
             type=click.IntRange(min=1),
             default=default_limit,
             show_default=default_limit is not None,
-            help="The oldest ones, this many.",
+            help=limited_to,
         )
         decorated: Command = as_json_option(limit(with_selection))
         for option in reversed(_FILTERS.values()):

@@ -7,7 +7,7 @@ from operator import and_
 from typing import Any
 from uuid import UUID
 
-from peewee import fn
+from peewee import Tuple, fn
 
 from clozone.kit.clock import iso
 from clozone.models.operations import WebhookEvent
@@ -20,7 +20,8 @@ class Selection:
     """What is given narrows it down; nothing given means everything.
 
     `since` is the first moment of receipt that counts, `until` the first that no longer does.
-    `reason` is a part of the reason, in upper or lower case. `limit` keeps the oldest.
+    `reason` is a part of the reason, in upper or lower case. `limit` bounds how many are meant:
+    the oldest where they are replayed, the latest where they are listed.
     """
 
     ids: tuple[UUID, ...] = ()
@@ -73,7 +74,24 @@ class ReasonCount:
 def page(selection: Selection, size: int, after: Listed | None = None) -> list[Listed]:
     """The next `size` deliveries in the order of receipt. Needs a unit of work of the platform."""
     event = WebhookEvent
-    query = event.select(
+    query = _listing(selection)
+    if after is not None:
+        query = query.where(Tuple(event.received_at, event.id) > (after.received_at, after.id))
+    rows: Any = query.order_by(event.received_at, event.id).limit(size).tuples()
+    return [Listed(*row) for row in rows]
+
+
+def latest(selection: Selection, size: int) -> list[Listed]:
+    """The last `size` deliveries, in the order of receipt. Needs a unit of work of the platform."""
+    event = WebhookEvent
+    query = _listing(selection).order_by(event.received_at.desc(), event.id.desc())
+    rows: Any = query.limit(size).tuples()
+    return [Listed(*row) for row in rows][::-1]
+
+
+def _listing(selection: Selection) -> Any:
+    event = WebhookEvent
+    return event.select(
         event.id,
         event.received_at,
         event.message_type,
@@ -85,13 +103,6 @@ def page(selection: Selection, size: int, after: Listed | None = None) -> list[L
         event.deliveries,
         fn.length(event.body) == 0,
     ).where(_condition(selection))
-    if after is not None:
-        query = query.where(
-            (event.received_at > after.received_at)
-            | ((event.received_at == after.received_at) & (event.id > after.id))
-        )
-    rows: Any = query.order_by(event.received_at, event.id).limit(size).tuples()
-    return [Listed(*row) for row in rows]
 
 
 def reasons(selection: Selection) -> list[ReasonCount]:
