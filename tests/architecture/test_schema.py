@@ -15,11 +15,10 @@ from clozone.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# Their rows belong to the installation: every organisation's calls are priced by the ones, and the
-# others are for operators, withheld from the tenants' role.
-WITHOUT_TENANT = {"price_overrides", "reconciliations"}
+# Its rows belong to the installation, and every organisation's calls are priced by them.
+WITHOUT_TENANT = {"price_overrides"}
 # Under row-level security that lets no organisation see a row.
-PLATFORM_ONLY = {"job_controls", "recurring_jobs"}
+PLATFORM_ONLY = {"job_controls", "reconciliations", "recurring_jobs"}
 NOT_OURS = {"schema_migration"}  # the migration runner's
 
 COLUMNS = """

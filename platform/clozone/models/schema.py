@@ -61,8 +61,6 @@ def _grant(settings: Settings) -> None:
             database.execute_sql(f'GRANT {role} TO "{login}" WITH INHERIT FALSE, SET TRUE')
     # The one table that belongs to no organisation: everybody reads it, the platform writes it.
     database.execute_sql(f"REVOKE INSERT, UPDATE, DELETE ON price_overrides FROM {TENANT_ROLE}")
-    # What an operator alone may know: runs of the reconciler are about every organisation's calls.
-    database.execute_sql(f"REVOKE ALL ON reconciliations FROM {TENANT_ROLE}")
     if login:
         # Health reads the list of migrations before any scope is taken.
         database.execute_sql(f'GRANT SELECT ON schema_migration TO "{login}"')

@@ -6,6 +6,7 @@ from uuid import UUID
 from clozone.exports.service import RENDER_SCORECARD
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs.enqueue import enqueue
+from clozone.jobs.kinds import UNFINISHED
 from clozone.kit.errors import Conflict, NotFound
 from clozone.models.operations import Job, WebhookEvent
 from clozone.models.training import Export
@@ -24,7 +25,6 @@ CALL_UNKNOWN = "call-unknown-to-vapi"
 ORIGIN = {"user-agent": "clozone reconciler", "content-type": "application/json"}
 
 _STEPS = ("sessions.clean_transcript", "grading.grade_session")
-_LIVE = ("queued", "running", "retrying")
 
 
 def heal(finding: Finding, vapi: VapiApi | None) -> bool:
@@ -131,7 +131,7 @@ def _fetch_recording(finding: Finding, session_id: UUID) -> bool:
 def _has_job(session_id: UUID, *kinds: str) -> bool:
     return bool(
         Job.select()
-        .where(Job.subject_id == session_id, Job.kind.in_(kinds), Job.state.in_(_LIVE))
+        .where(Job.subject_id == session_id, Job.kind.in_(kinds), Job.state.in_([*UNFINISHED]))
         .exists()
     )
 

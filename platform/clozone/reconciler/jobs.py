@@ -7,6 +7,6 @@ from clozone.reconciler.service import RUN, Run, reconciler_settings
 @job(RUN)
 def run(running: RunningJob) -> None:
     """Look for what was missed and mend it; the counts are kept with the job."""
-    account = Run(reconciler_settings()).run()
+    account = Run(reconciler_settings(), checkpoint=running.checkpoint).run()
     with running.completing():
         running.result = account.counts()

@@ -25,7 +25,7 @@ PASSING = ("InterfaceError", "MaxConnectionsExceeded", "ModelBusy", "Operational
 # Of one step, so that one that fails each time is not begun for ever.
 MOST_DEAD = 2
 
-_LIVE = "('queued', 'running', 'retrying')"
+_LIVE = "('scheduled', 'queued', 'running', 'retrying')"
 _STEPS = "('sessions.clean_transcript', 'grading.grade_session')"
 
 _EVENTS = f"""

@@ -1,6 +1,6 @@
 """One run of the reconciler: look, mend, and write down what was found."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,11 +32,20 @@ KEPT = timedelta(days=30)
 
 
 class Run:
-    """One run; `since` overrides how far back is looked, `dry_run` leaves everything as it is."""
+    """One run; `since` overrides how far back is looked, `dry_run` leaves everything as it is.
+
+    `checkpoint` is called between one thing and the next; what it raises ends the run.
+    """
 
     def __init__(
-        self, settings: Settings, *, since: datetime | None = None, dry_run: bool = False
+        self,
+        settings: Settings,
+        *,
+        since: datetime | None = None,
+        dry_run: bool = False,
+        checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
+        self._checkpoint = checkpoint
         self._settings = settings
         self._given = since
         self._started_at = now()
@@ -82,6 +91,7 @@ class Run:
         with_recordings = self._settings.recordings == "store"
         try:
             for page in vapi.calls(self._calls_since()):
+                self._checkpoint()
                 seen.update(call["id"] for call in page)
                 self.account.checked["calls"] += len(page)
                 with unit_of_work(Scope.platform()):
@@ -109,6 +119,7 @@ class Run:
         for session_id, call_id, created_at in waiting:
             if call_id in seen:
                 continue
+            self._checkpoint()
             self.account.checked["calls"] += 1
             call = vapi.call(call_id)
             if call is not None:
@@ -138,6 +149,7 @@ class Run:
 
     def _mend(self, found: Iterable[Finding], vapi: VapiApi | None) -> None:
         for finding in found:
+            self._checkpoint()
             self.account.findings.append(finding)
             if self.account.dry_run:
                 continue

@@ -12,6 +12,8 @@ from clozone.recordings.audio import SNIFFED_BYTES, may_be_audio, sniff
 from clozone.recordings.partial import Beginning, Partial
 
 MAX_REDIRECTS = 3
+# Of one attempt; a slow source is gone on with by the next.
+DOWNLOAD_SECONDS = 240.0
 
 _OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
 # Storage says so of an address whose time is up, and of one that needs a signature and has none.
@@ -64,6 +66,7 @@ def download(outbound: Outbound, source: Source, partial: Partial, max_bytes: in
             max_bytes=max_bytes,
             max_redirects=MAX_REDIRECTS,
             hosts=source.hosts,
+            timeout=DOWNLOAD_SECONDS,
         ) as stream:
             _take(stream, source, partial, offset, max_bytes)
     media_type = sniff(partial.head(SNIFFED_BYTES))

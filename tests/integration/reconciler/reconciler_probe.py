@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from tests.support.one_job import OneJobRunner
 from tests.support.practice import Practice
 from tests.support.vapi import Call, Json, encoded
 
@@ -14,7 +15,6 @@ import clozone.sessions.jobs
 import clozone.webhooks.jobs  # noqa: F401 - attaches the handlers
 from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.jobs.leases import Leases
-from tests.support.one_job import OneJobRunner
 from clozone.kit.clock import iso, now
 from clozone.models.operations import Job, WebhookEvent
 from clozone.models.reconciliation import Reconciliation

@@ -49,7 +49,7 @@ def test_a_session_that_waits_for_nobody_is_taken_up(reconciler, practice, trans
     assert reconciler.found(reconciler.run(), session_id) == []
 
 
-@pytest.mark.parametrize("state", ["queued", "running", "retrying", "cancelled"])
+@pytest.mark.parametrize("state", ["scheduled", "queued", "running", "retrying", "cancelled"])
 def test_a_session_whose_job_lives_or_was_cancelled_is_left_alone(reconciler, practice, state):
     session_id = practised(practice, status="processing")
     with_job(practice, session_id, GRADE, state)

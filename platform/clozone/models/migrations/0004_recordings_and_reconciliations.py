@@ -26,6 +26,9 @@ CREATE TABLE reconciliations (
   errors jsonb NOT NULL
 );
 CREATE INDEX reconciliations_started ON reconciliations (started_at DESC);
+ALTER TABLE reconciliations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE reconciliations FORCE ROW LEVEL SECURITY;
+CREATE POLICY platform ON reconciliations TO clozone_platform USING (true) WITH CHECK (true);
 """
 
 
