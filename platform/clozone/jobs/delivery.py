@@ -66,7 +66,11 @@ class _Carrier(RedisHuey):  # type: ignore[misc]
     storage_class = _BoundedStorage
 
     def is_revoked(self, *_args: object, **_kwargs: object) -> bool:
-        """Cancelling is the ledger's business; asking Redis too would cost two round trips a job."""
+        """Cancelling is the ledger's business: Redis is neither asked before a task …"""
+        return False
+
+    def delete(self, _key: str) -> bool:
+        """… nor told after it. Without results there is nothing else to delete."""
         return False
 
 
