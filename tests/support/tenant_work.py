@@ -144,14 +144,6 @@ def add_operations(tenant: "Tenant") -> None:
         attempt=1,
     )
     tenant.add(
-        "attempt",
-        operations.JobAttempt,
-        job_id=tenant.id("job"),
-        attempt=1,
-        worker=tenant.marker,
-        outcome="succeeded",
-    )
-    tenant.add(
         "event",
         operations.WebhookEvent,
         call_id=tenant.marker,
@@ -172,6 +164,15 @@ def add_operations(tenant: "Tenant") -> None:
     )
     tenant.add("budget", operations.Budget, period="month", cap_microdollars=10**12)
     for table, values in (
+        (
+            operations.JobAttempt,
+            {
+                "job_id": tenant.id("job"),
+                "attempt": 1,
+                "worker": tenant.marker,
+                "outcome": "succeeded",
+            },
+        ),
         (operations.BudgetWindow, {"budget_id": tenant.id("budget"), "starts_on": now().date()}),
         (
             operations.LlmCacheEntry,
