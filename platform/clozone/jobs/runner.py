@@ -85,7 +85,7 @@ class Runner:
         """Record that a job runs too long. Its thread may go on, but cannot write any more."""
         seconds = KINDS[job.kind].timeout_seconds
         with _told(job):
-            self._record_failure(job, TimedOut(f"took longer than {seconds:.0f} s"))
+            self._record_failure(job, TimedOut(f"took longer than {seconds:g} s"))
 
     def _run(self, jobs: list[Running]) -> None:
         # What has harmed a worker, or failed, must not do so to others.

@@ -46,7 +46,7 @@ def test_a_checkpoint_ends_what_ran_too_long_and_it_is_tried_again(probe: Probe)
     thread = worker.start()
     thread.join(20)
     assert not thread.is_alive()
-    assert probe.row(job_id).state == "retrying"
+    eventually(lambda: probe.row(job_id).state == "retrying")
     probe.make_due(job_id)
     worker.drain()
     assert probe.row(job_id).state == "succeeded"
