@@ -65,19 +65,29 @@ class Platform:
 
     def deliver(self, call: DemoCall, session_id: UUID) -> None:
         """Post the call's webhooks through nginx, as Vapi would."""
-        vapi = self.credentials["vapi"]
+        self.post(self.webhooks(call, session_id))
+
+    def webhooks(self, call: DemoCall, session_id: UUID) -> list[Json]:
+        """What Vapi would post for a call on a session that is in the database."""
         ((org_id, user_id, template_id),) = self.rows(
             "SELECT org_id, user_id, template_id FROM training_sessions WHERE id = %s", session_id
         )
-        for message in deliveries(
-            call,
-            session_id=str(session_id),
-            org_id=str(org_id),
-            user_id=str(user_id),
-            template_id=str(template_id),
-            assignment_id=None,
-            started_at=now(),
-        ):
+        return list(
+            deliveries(
+                call,
+                session_id=str(session_id),
+                org_id=str(org_id),
+                user_id=str(user_id),
+                template_id=str(template_id),
+                assignment_id=None,
+                started_at=now(),
+            )
+        )
+
+    def post(self, webhooks: list[Json]) -> None:
+        """Post webhooks through nginx; each has to be taken."""
+        vapi = self.credentials["vapi"]
+        for message in webhooks:
             answer = httpx2.post(
                 f"{self.url}/api/webhooks/vapi",
                 json=message,
