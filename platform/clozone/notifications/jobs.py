@@ -10,7 +10,7 @@ from clozone.kit.clock import now
 from clozone.kit.errors import Postponed, Retryable
 from clozone.notifications.repository import deliveries
 from clozone.notifications.sender import sender
-from clozone.notifications.service import sending
+from clozone.notifications.service import dispatch, sending
 
 KEPT = timedelta(days=30)
 _PRUNED_AT_ONCE = 1_000
@@ -22,7 +22,7 @@ _SPREAD = 0.25
 def fan_out(job: RunningJob) -> None:
     """Give each endpoint that wants to know of the event in the payload a delivery of its own."""
     with job.completing():
-        sending.fan_out(
+        dispatch.fan_out(
             job.id, job.payload["type"], job.payload["data"], public_url=sender().public_url
         )
 
@@ -31,7 +31,11 @@ def _give_up(job: RunningJob, reason: str) -> None:
     sending.give_up(UUID(job.payload["delivery_id"]), job.payload["series"], reason)
 
 
-@job(sending.DELIVER, after_death=_give_up)
+def _take_up(job: RunningJob) -> None:
+    sending.take_up(UUID(job.payload["delivery_id"]), job.payload["series"])
+
+
+@job(dispatch.DELIVER, after_death=_give_up, before_revival=_take_up)
 def deliver(job: RunningJob) -> None:
     """Send a message to its endpoint, outside any transaction.
 

@@ -74,8 +74,7 @@ def prune(before: datetime, limit: int) -> int:
 
 def begin_attempt(delivery: Delivery, moment: datetime) -> UUID:
     """Note that the message is about to be sent; an attempt nobody ended was its worker's last."""
-    unfinished = (Attempt.delivery_id == delivery.id) & (Attempt.outcome == "sending")
-    Attempt.update(outcome="lost", finished_at=moment).where(unfinished).execute()
+    lose_attempts(delivery.id, moment)
     attempt = Attempt.create(
         org_id=delivery.org_id,
         delivery_id=delivery.id,
@@ -83,6 +82,12 @@ def begin_attempt(delivery: Delivery, moment: datetime) -> UUID:
         started_at=moment,
     )
     return UUID(str(attempt.id))
+
+
+def lose_attempts(delivery_id: UUID, moment: datetime) -> None:
+    """Attempts whose end nobody noted will not be ended any more."""
+    unfinished = (Attempt.delivery_id == delivery_id) & (Attempt.outcome == "sending")
+    Attempt.update(outcome="lost", finished_at=moment).where(unfinished).execute()
 
 
 def end_attempt(attempt_id: UUID, **values: Any) -> bool:

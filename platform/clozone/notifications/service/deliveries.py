@@ -10,7 +10,7 @@ from clozone.kit.pagination import Page, Position, page_of
 from clozone.models.notifications import NotificationDelivery
 from clozone.notifications.repository import deliveries, endpoints
 from clozone.notifications.schemas import DeliveryAnswer, DeliveryQuery
-from clozone.notifications.service import sending
+from clozone.notifications.service.dispatch import begin_series
 from clozone.notifications.service.endpoints import found
 
 LIST = "notification-deliveries"
@@ -49,4 +49,4 @@ def redeliver(delivery_id: UUID) -> NotificationDelivery:
         raise NotFound("There is no such delivery.")
     if not endpoint.enabled:
         raise Conflict("The endpoint is disabled. Enable it first.")
-    return sending.begin_series(delivery)
+    return begin_series(delivery)

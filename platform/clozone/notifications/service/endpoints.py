@@ -18,6 +18,7 @@ from clozone.notifications.events import TEST, message_body, message_id
 from clozone.notifications.repository import deliveries, endpoints
 from clozone.notifications.schemas import EndpointChange, NewEndpoint
 from clozone.notifications.service import sending
+from clozone.notifications.service.dispatch import dispatch
 from clozone.notifications.signing import new_secret
 from clozone.web.identity import Actor, Role
 
@@ -151,7 +152,7 @@ def send_test(endpoint_id: UUID, public_url: str) -> NotificationDelivery:
         raise Conflict("The endpoint is disabled. Enable it first.")
     origin = new_id()
     data = {"endpoint_id": str(endpoint_id), "url": f"/api/notification-endpoints/{endpoint_id}"}
-    return sending.dispatch(
+    return dispatch(
         endpoint, TEST, message_id(origin), message_body(origin, TEST, data, public_url), early=True
     )
 

@@ -1,26 +1,19 @@
-"""How a message comes to its endpoints: fan-out, each attempt, and what follows from it.
-
-The job of a delivery carries the number of the series that it belongs to. Only the job of the
-current series does anything, so that sending again by hand needs to stop nobody.
-"""
+"""Each attempt to send a message, and what follows from it for the delivery and its endpoint."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from loguru import logger
 
-from clozone.jobs.enqueue import enqueue
 from clozone.kit.clock import now
+from clozone.kit.errors import Conflict
 from clozone.models.notifications import NotificationDelivery, NotificationEndpoint
 from clozone.notifications.circuit import Circuit
-from clozone.notifications.events import message_body, message_id
 from clozone.notifications.repository import deliveries, endpoints
 from clozone.notifications.schedule import LONGEST_SERIES, delay_after
 from clozone.notifications.sender import TIMEOUT_SECONDS, Message, Outcome
 
-DELIVER = "notifications.deliver"
 # For so long a message that was let through an open circuit holds the others back.
 PROBE = timedelta(seconds=TIMEOUT_SECONDS + 5)
 
@@ -47,46 +40,6 @@ class Wait:
     """The endpoint is left alone for so many seconds."""
 
     seconds: float
-
-
-def fan_out(origin: UUID, event: str, data: dict[str, Any], public_url: str) -> int:
-    """Begin to tell every endpoint in scope that wants to know of this event; how many."""
-    body = message_body(origin, event, data, public_url)
-    told = endpoints.subscribed_to(event)
-    for endpoint in told:
-        dispatch(endpoint, event, message_id(origin), body)
-    return len(told)
-
-
-def dispatch(
-    endpoint: NotificationEndpoint, event: str, message: str, body: str, *, early: bool = False
-) -> NotificationDelivery:
-    """Add a delivery and the job that makes it; `early`: also through an open circuit."""
-    moment = now()
-    delivery = deliveries.add(
-        org_id=endpoint.org_id,
-        endpoint_id=endpoint.id,
-        message_id=message,
-        type=event,
-        body=body,
-        series_began_at=moment,
-        next_attempt_at=moment,
-        created_at=moment,
-    )
-    _enqueue(delivery, early=early)
-    return delivery
-
-
-def begin_series(delivery: NotificationDelivery) -> NotificationDelivery:
-    """Send a delivery anew, through an open circuit too: somebody asked for it. Needs its lock."""
-    moment = now()
-    delivery.series += 1
-    delivery.series_began_at = delivery.next_attempt_at = moment
-    delivery.state, delivery.failures, delivery.error = "pending", 0, None
-    delivery.finished_at = None
-    delivery.save(only=delivery.dirty_fields)
-    _enqueue(delivery, early=True)
-    return delivery
 
 
 def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None:
@@ -170,15 +123,29 @@ def note_failure(order: Order, outcome: Outcome) -> float | None:
 
 
 def give_up(delivery_id: UUID, series: int, reason: str) -> None:
-    """End a delivery whose job was given up by the ledger."""
-    deliveries.fail(delivery_id, series, reason, now())
+    """End a delivery whose job was given up by the ledger, or cancelled."""
+    moment = now()
+    deliveries.fail(delivery_id, series, reason, moment)
+    deliveries.lose_attempts(delivery_id, moment)
 
 
-def _enqueue(delivery: NotificationDelivery, *, early: bool) -> None:
-    enqueue(
-        DELIVER,
-        {"delivery_id": str(delivery.id), "series": delivery.series, "early": early},
-        org_id=delivery.org_id,
+def take_up(delivery_id: UUID, series: int) -> None:
+    """Let a series go on that was given up. Raises Conflict where another way is right."""
+    delivery = deliveries.lock(delivery_id)
+    if delivery is None or delivery.series != series:
+        raise Conflict("This message was sent again since, or its endpoint is deleted.")
+    endpoint = endpoints.by_id(delivery.endpoint_id)
+    if endpoint is None or not endpoint.enabled:
+        raise Conflict("The endpoint is disabled. Enable it first, then send the message again.")
+    moment = now()
+    deliveries.update(
+        delivery_id,
+        state="pending",
+        failures=0,
+        error=None,
+        finished_at=None,
+        series_began_at=moment,
+        next_attempt_at=moment,
     )
 
 
