@@ -70,7 +70,11 @@ class Reconciler:
     def process(self, call_id: str) -> None:
         """Run what processes the deliveries about a call."""
         for event in self.events(call_id):
-            self._run_all(Job.subject_id == event.id, Job.kind == "webhooks.process_event")
+            self.process_event(event.id)
+
+    def process_event(self, event_id: UUID) -> None:
+        """Run what processes a delivery."""
+        self._run_all(Job.subject_id == event_id, Job.kind == "webhooks.process_event")
 
     def clean(self, session_id: UUID) -> None:
         """Run the step after the report."""

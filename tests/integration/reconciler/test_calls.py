@@ -1,5 +1,6 @@
 """Calls that Vapi knows of, against what came as webhooks."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -93,6 +94,58 @@ def test_the_real_report_that_comes_late_gives_no_second_grade(reconciler, pract
     assert len(reconciler.jobs("sessions.clean_transcript", session_id)) == 1
     assert len(reconciler.jobs(GRADE, session_id)) == 1
     assert practice.rollup() == practice.recount()
+
+
+def test_a_report_that_named_no_call_is_recognised_and_gives_no_second_grade(
+    reconciler, practice, vapi
+):
+    session_id = practice.session()
+    call = Call(metadata_of(practice, session_id))
+    nameless = Call(call.metadata, id=None)
+    event_id = reconciler.take(nameless.report(*TALK))
+    reconciler.process_event(event_id)
+    reconciler.clean(session_id)
+    put(vapi, call, *TALK)
+    assert reconciler.healed(reconciler.run(), call.id) == [Kind.report_missing]
+    reconciler.process(call.id)
+    reconciler.clean(session_id)
+    assert reconciler.session(session_id).vapi_call_id == call.id
+    assert len(reconciler.jobs(GRADE, session_id)) == 1
+    assert reconciler.found(reconciler.run(), call.id, session_id) == []
+
+
+def test_a_second_call_of_a_session_gets_a_session_of_its_own(reconciler, practice, vapi):
+    session_id = practice.session()
+    first, second = (Call(metadata_of(practice, session_id)) for _ in range(2))
+    practice.change(session_id, vapi_call_id=first.id, status="completed")
+    put(vapi, second, *TALK)
+    assert reconciler.healed(reconciler.run(), second.id) == [Kind.report_missing]
+    reconciler.process(second.id)
+    (sibling,) = sessions_of(practice, second)
+    assert (sibling.id != session_id, sibling.user_id) == (True, practice.rep)
+    assert reconciler.session(session_id).status == "completed"
+
+
+def test_two_runs_at_once_do_nothing_twice(reconciler, practice, vapi):
+    calls = {}
+    for _ in range(5):
+        session_id = practice.session()
+        call = Call(metadata_of(practice, session_id))
+        calls[call.id] = session_id
+        put(vapi, call, *TALK)
+    stalled = practised(practice, status="processing")
+    reconciler.age(stalled)
+    with ThreadPoolExecutor(4) as pool:
+        accounts = [run.result() for run in [pool.submit(reconciler.run) for _ in range(4)]]
+    assert [account.errors for account in accounts] == [[]] * 4
+    for call_id, session_id in calls.items():
+        assert len(reconciler.events(call_id)) == 1
+        reconciler.process(call_id)
+        reconciler.clean(session_id)
+        assert len(reconciler.jobs(GRADE, session_id)) == 1
+    healed = [kind for account in accounts for kind in reconciler.healed(account, stalled)]
+    assert healed == [Kind.grading_stalled]
+    assert len(reconciler.jobs("sessions.clean_transcript", stalled)) == 1
 
 
 def test_a_call_without_a_session_gets_one_for_the_person_it_names(
