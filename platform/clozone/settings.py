@@ -194,6 +194,9 @@ class Settings(BaseSettings):
     # Jobs
     worker_threads_interactive: int = Field(4, description="Threads for work a person waits for.")
     worker_threads_llm: int = Field(4, description="Threads for work that waits for the model.")
+    worker_threads_outgoing: int = Field(
+        2, description="Threads for work that waits for others' servers: notifications, recordings."
+    )
     worker_threads_bulk: int = Field(1, description="Threads for work nobody waits for.")
     job_lease_seconds: float = Field(
         6.0, description="A worker silent for this long has lost its job to the next one."

@@ -50,6 +50,7 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     threads = {
         Queue.interactive: settings.worker_threads_interactive,
         Queue.llm: settings.worker_threads_llm,
+        Queue.outgoing: settings.worker_threads_outgoing,
         Queue.bulk: settings.worker_threads_bulk,
     }
     init_database(settings, pool_size=sum(threads.values()) + 2)
