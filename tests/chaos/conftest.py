@@ -10,7 +10,7 @@ from clozone.drill.run import Drill
 from clozone.drill.target import find_target
 
 # The short form: everybody is killed once, workers twice, and it is over within two minutes.
-SHORT = Orders(calls=60, kills=11, seed=20_261_124, timeout_seconds=400)
+SHORT = Orders(calls=50, kills=11, seed=20_261_124, timeout_seconds=400)
 
 
 @pytest.fixture(scope="session")

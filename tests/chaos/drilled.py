@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -11,6 +11,8 @@ from clozone.drill.evidence import Evidence, Proof
 from clozone.drill.proofs.all import prove_all
 from clozone.drill.report import Report
 from clozone.local.postgres import SUPERUSER, postgres_url
+
+FEW = 5
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Drilled:
 
     def broken(self) -> dict[str, Proof]:
         """The claims that do not hold now, by name; those about time are left out."""
-        proofs = prove_all(self.evidence)
+        proofs = prove_all(replace(self.evidence, most_read=FEW))
         return {p.name: p for p in proofs if not p.holds and p.name != "recovery"}
 
     def row(self, statement: str) -> tuple[Any, ...]:

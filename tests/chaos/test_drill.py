@@ -1,12 +1,18 @@
 """The short drill, and that its proofs find each kind of loss: one that finds none proves nothing."""
 
 import io
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from minio import Minio
 from tests.chaos.drilled import Drilled
 
+from clozone.drill.incidents import Incidents
+from clozone.drill.parts import SECOND_WORKER
+from clozone.drill.proofs.payments import read_payments
+from clozone.drill.proofs.recovery import prove_recovery
 from clozone.drill.schedule import Act
 
 # The drill runs in the first test's fixture.
@@ -109,6 +115,27 @@ def test_content_paid_for_twice_is_found(drilled: Drilled) -> None:
         assert set(drilled.broken()) == {"payments", "budgets"}
 
 
+def test_an_answer_that_came_when_the_job_was_lost_is_told_apart(drilled: Drilled) -> None:
+    call, job = drilled.row(
+        "SELECT id, job_id FROM llm_calls WHERE org_id = %(org)s AND state = 'settled'"
+    )
+    before = read_payments(drilled.evidence)
+    with drilled.harmed(
+        """WITH again AS (INSERT INTO llm_calls SELECT (jsonb_populate_record(c,
+            jsonb_build_object('id', %(twin)s::text))).* FROM llm_calls c WHERE id = %(id)s)
+        INSERT INTO job_attempts (job_id, org_id, attempt, worker, outcome, started_at, finished_at)
+        SELECT job_id, org_id, 1000, 'frozen', 'lost', created_at, created_at FROM llm_calls
+        WHERE id = %(id)s""",
+        """WITH attempts AS (DELETE FROM job_attempts WHERE job_id = %(job)s AND attempt = 1000)
+        DELETE FROM llm_calls WHERE id = %(twin)s::uuid""",
+        id=call,
+        job=job,
+        twin=str(uuid4()),
+    ):
+        after = read_payments(drilled.evidence)
+    assert (after.late, after.twice) == (before.late + 1, before.twice)
+
+
 def test_an_answer_the_book_does_not_know_is_found(drilled: Drilled) -> None:
     drilled.evidence.answers.by_content["of a content nobody asked about"] = 1
     try:
@@ -185,6 +212,32 @@ def test_a_missing_a_broken_and_a_second_scorecard_are_found(drilled: Drilled) -
         store.remove_object(bucket, second)
     finally:
         store.put_object(bucket, key, io.BytesIO(content), len(content))
+
+
+def test_a_job_that_waited_too_long_for_another_worker_is_found(drilled: Drilled) -> None:
+    job, began = drilled.row(
+        """SELECT j.id, a.started_at FROM jobs j JOIN job_attempts a ON a.job_id = j.id
+        WHERE j.org_id = %(org)s AND a.attempt = 1 AND a.outcome = 'succeeded'"""
+    )
+    incidents = Incidents()
+    incidents.note(Act.kill, "worker", began, pid=1)
+    evidence = replace(drilled.evidence, incidents=incidents)
+    assert prove_recovery(evidence).holds
+    with drilled.harmed(
+        """WITH lost AS (UPDATE job_attempts SET worker = 'worker@here:1', outcome = 'lost'
+          WHERE job_id = %(id)s AND attempt = 1 RETURNING *)
+        INSERT INTO job_attempts (job_id, org_id, attempt, worker, outcome, started_at, finished_at)
+        SELECT job_id, org_id, 2, worker, 'succeeded', started_at + interval '11 seconds',
+          finished_at + interval '11 seconds' FROM lost""",
+        """WITH again AS (DELETE FROM job_attempts WHERE job_id = %(id)s AND attempt = 2)
+        UPDATE job_attempts SET outcome = 'succeeded' WHERE job_id = %(id)s AND attempt = 1""",
+        id=job,
+    ):
+        assert not prove_recovery(evidence).holds
+        # While there was no worker at all, the job could not have been run.
+        incidents.note(Act.kill, SECOND_WORKER, began).ended_at = began + timedelta(seconds=2)
+        incidents.all()[0].ended_at = began + timedelta(seconds=2)
+        assert prove_recovery(evidence).holds
 
 
 def _store(drilled: Drilled) -> tuple[Minio, str]:

@@ -2,15 +2,14 @@
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import httpx2
 import orjson
-import psycopg
 from rich.console import Console
 
 from clozone.drill.display import Display
@@ -26,6 +25,7 @@ WIDTH_WITHOUT_TERMINAL = 120
 LARGEST_SEED = 1_000_000
 FOUND_A_LOSS = 1
 COULD_NOT_RUN = 2
+INTERRUPTED = 130
 
 
 @click.command()
@@ -70,16 +70,34 @@ def drill(
         seed = secrets.randbelow(LARGEST_SEED)
     orders = Orders(calls, kills, seed, timeout)
     try:
-        with _bundle(home, console, keep=keep) as (folder, env):
+        with _ended_in_order(), _bundle(home, console, keep=keep) as (folder, env):
             report = _run(console, orders, folder, env, alone=home is None)
-    except (DrillError, BundleError, httpx2.HTTPError, psycopg.Error, OSError) as error:
+    except KeyboardInterrupt:
+        console.print(f"The drill was interrupted (seed {seed}).")
+        sys.exit(INTERRUPTED)
+    except (DrillError, BundleError) as error:
         console.print(f"The drill could not run (seed {seed}): {error}", style="red")
+        sys.exit(COULD_NOT_RUN)
+    except Exception:
+        # Whatever it is, it is no loss: that has an exit code of its own.
+        console.print_exception()
+        console.print(f"The drill broke down (seed {seed}).", style="red")
         sys.exit(COULD_NOT_RUN)
     if file is not None:
         file.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
     show(report, console)
     if not report.ok:
         sys.exit(FOUND_A_LOSS)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM is as good as Ctrl-C: nobody may stay frozen, and the drill's own bundle goes."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

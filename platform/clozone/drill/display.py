@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-TERMINAL_SECONDS = 0.5
+TERMINAL_SECONDS = 1.0
 PLAIN_SECONDS = 10.0
 
 

@@ -19,7 +19,10 @@ MOST_EXAMPLES = 20
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything about one drill. `alone`: nobody else had the bundle, so the model's count is ours."""
+    """Everything about one drill. `alone`: nobody else had the bundle, so the model's count is ours.
+
+    `most_read` is of how many scorecards the text is read: that takes longer than all other proofs.
+    """
 
     run: str
     target: Target
@@ -31,6 +34,7 @@ class Evidence:
     database: Database
     objects: Objects
     alone: bool
+    most_read: int = 200
 
     @property
     def orgs(self) -> list[UUID]:

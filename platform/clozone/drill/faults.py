@@ -16,6 +16,7 @@ from clozone.drill.schedule import Act, Step
 from clozone.kit.clock import now
 
 PARTS_AWAY_SECONDS = 30.0
+WORK_SECONDS = 20.0
 PROBE_SECONDS = 0.1
 _WORKERS = frozenset({"worker", SECOND_WORKER})
 
@@ -44,10 +45,12 @@ class Faults:
         self._hand.start()
         self._eye.start()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether the schedule is worked off, or stopped by a failure."""
-        return not self._hand.is_alive()
+    def await_done(self, deadline: float) -> None:
+        """Return when the schedule is worked off or stopped by a failure, or at the `deadline`.
+
+        That is one of the monotonic clock.
+        """
+        self._hand.join(max(deadline - time.monotonic(), 0.0))
 
     def end(self) -> None:
         """Stop, and put right what can be: nobody stays frozen, the model is in order again."""
@@ -113,8 +116,10 @@ class Faults:
 
     def _freeze(self, name: str, seconds: float) -> None:
         living = self._parts.await_living(name, PARTS_AWAY_SECONDS)
+        if living is None or self._frozen or not self._await_work(living):
+            return
         at = now()
-        if living is None or self._frozen or not self._parts.signal(living, signal.SIGSTOP):
+        if not self._parts.signal(living, signal.SIGSTOP):
             return
         self._frozen = living
         incident = self._incidents.note(Act.freeze, name, at, living.pid)
@@ -127,6 +132,15 @@ class Faults:
 
         self._thaws.append(threading.Thread(target=thaw, name="thaw", daemon=True))
         self._thaws[-1].start()
+
+    def _await_work(self, worker: Living) -> bool:
+        """Wait until the worker asks the model for a job: freezing an idle one would show nothing."""
+        self._trouble.slow_down()
+        deadline = time.monotonic() + WORK_SECONDS
+        while not self._trouble.is_asking(worker.pid):
+            if time.monotonic() > deadline or self._stop.wait(PROBE_SECONDS):
+                return False
+        return True
 
     def _watch(self) -> None:
         """Note when each killed part is back: another process, and it answers."""

@@ -7,6 +7,7 @@ could bury it; what the platform has to wait out, such as a rate limit, is dealt
 
 import random
 from collections import Counter
+from contextlib import suppress
 from uuid import UUID
 
 import httpx2
@@ -18,6 +19,7 @@ from clozone.drill.model import Fault, Model
 FAILURES_ALLOWED = 2
 # Longer than any client waits.
 SILENCE_SECONDS = 900.0
+SLOW_SECONDS = 2.5
 _COUNTED = ("server_error", "timeout", "invalid_json", "truncated")
 _FREE = ("rate_limit", "latency", "slow_stream")
 
@@ -43,6 +45,28 @@ class ModelTrouble:
                 self.armed[fault["kind"]] += 1
         except (psycopg.OperationalError, httpx2.HTTPError):
             return
+
+    def slow_down(self) -> None:
+        """Let every answer take a while, so that workers are met in the middle of one."""
+        with suppress(httpx2.HTTPError):
+            self._model.switch_to({"kind": "latency", "seconds": SLOW_SECONDS})
+            self.armed["latency"] += 1
+
+    def is_asking(self, pid: int) -> bool:
+        """Whether the worker with this process number waits for the model now, for one of our jobs."""
+        with suppress(psycopg.OperationalError):
+            return bool(
+                self._database.rows(
+                    """
+                    SELECT FROM jobs j JOIN llm_calls c ON c.job_id = j.id AND c.state = 'reserved'
+                    WHERE j.org_id = ANY(%(orgs)s) AND j.state = 'running'
+                      AND j.lease_owner LIKE %(worker)s
+                    """,
+                    orgs=self._orgs,
+                    worker=f"%:{pid}",
+                )
+            )
+        return False
 
     def end(self) -> None:
         """Switch every fault off."""

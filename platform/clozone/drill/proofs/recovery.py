@@ -43,11 +43,20 @@ def prove_recovery(evidence: Evidence) -> Proof:
         "recovery", f"a job whose worker is killed runs again within {LONGEST_SECONDS:.0f} s"
     )
     rows = evidence.database.rows(_INTERRUPTED, orgs=evidence.orgs, calls=list(evidence.call_ids))
-    found = []
+    found, others = [], []
     for job_id, kind, worker, begun, ended, again in rows:
         incident = _cause(evidence.incidents.all(), worker, begun, ended)
         if incident is None:
             # A lease can also run out because PostgreSQL was away too long for it to be extended.
+            others.append(
+                {
+                    "job": str(job_id),
+                    "kind": kind,
+                    "worker": worker,
+                    "from": f"{begun:%T}",
+                    "to": f"{ended:%T}",
+                }
+            )
             continue
         if again is None:
             proof.expect(False, f"job {job_id} ({kind}) was interrupted and never started again")
@@ -70,6 +79,7 @@ def prove_recovery(evidence: Evidence) -> Proof:
         "interrupted_jobs": len(rows),
         "by_kill": _figures(found, Act.kill),
         "by_freeze": _figures(found, Act.freeze),
+        "leases_that_ran_out": others,
         "recoveries": [asdict(each) for each in found],
     }
     return proof
