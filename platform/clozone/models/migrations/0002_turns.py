@@ -103,10 +103,16 @@ BEGIN
     RETURN;
   END IF;
   FOR tried IN 1..20 LOOP
+    -- Two probes, of which one is made: `org IS NULL OR …` would be no condition of the index once
+    -- the session keeps its plan, and every claim would read all that waits.
     SELECT next.turn_of INTO org FROM unnest(open_kinds) AS k (kind), LATERAL (
-      SELECT j.turn_of FROM jobs j
-      WHERE j.kind = k.kind AND j.state = 'queued' AND (org IS NULL OR j.turn_of > org)
-      ORDER BY j.turn_of LIMIT 1) next
+      (SELECT j.turn_of FROM jobs j
+       WHERE j.kind = k.kind AND j.state = 'queued' AND org IS NULL
+       ORDER BY j.turn_of LIMIT 1)
+      UNION ALL
+      (SELECT j.turn_of FROM jobs j
+       WHERE j.kind = k.kind AND j.state = 'queued' AND j.turn_of > org
+       ORDER BY j.turn_of LIMIT 1)) next
       ORDER BY next.turn_of LIMIT 1;
     IF org IS NULL THEN
       EXIT WHEN wrapped;
