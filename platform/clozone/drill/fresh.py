@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clozone.drill.errors import DrillError
+from clozone.drill.target import ANOTHER_MODEL
 from clozone.local.bundle import Bundle
 from clozone.local.errors import BundleError
 from clozone.local.postgres_place import remove_data
@@ -21,10 +22,9 @@ CHOICES = {
     "RATE_LIMIT_LOGIN": "1000000 per minute",
     "CLOZONE_BIND": "127.0.0.1",
 }
-# Another model would cost money, and other servers are not the drill's to kill.
-_NOT_PASSED_ON = frozenset(
-    {"OPENAI_API_KEY", "OPENAI_BASE_URL", "LLM_MODEL", "CLOZONE_PORT", "VAPI_WEBHOOK_HEADER"}
-)
+# A person's own accounts and folders are none of the drill's business.
+_NOT_PASSED_ON = ANOTHER_MODEL | {"CLOZONE_PORT", "LOG_DIR", "SPOOL_DIR"}
+_NOT_PASSED_ON_PREFIX = "VAPI_"
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def fresh_bundle(
     home = Path(tempfile.mkdtemp(prefix="clozone-drill-"))
     # PostgreSQL may run as another user, who has to pass through.
     home.chmod(0o755)
-    own = {name: value for name, value in env.items() if name not in _NOT_PASSED_ON} | CHOICES
+    own = {name: value for name, value in env.items() if _is_passed_on(name)} | CHOICES
     bundle = Bundle(home / "home", port=0, env=own)
     try:
         bundle.start(progress)
@@ -50,3 +50,7 @@ def fresh_bundle(
         if not keep:
             remove_data(bundle.home)
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _is_passed_on(name: str) -> bool:
+    return name not in _NOT_PASSED_ON and not name.startswith(_NOT_PASSED_ON_PREFIX)

@@ -18,6 +18,10 @@ from clozone.local.options import Options
 from clozone.local.plan import Plan
 from clozone.local.state import BundleState, read_state
 
+# The bundle was seen to use the offline model; a key in this shell must not lead the drill's second
+# worker to another one.
+ANOTHER_MODEL = frozenset({"OPENAI_API_KEY", "OPENAI_BASE_URL", "LLM_MODEL"})
+
 _LISTEN = re.compile(r"^\s*listen\s+(\S+?):\d+\s*;", re.MULTILINE)
 
 
@@ -77,6 +81,7 @@ def find_target(folder: Path, env: Mapping[str, str]) -> Target:
             "drill then starts one of its own."
         )
     _refuse_outside(home, state)
+    env = {name: value for name, value in env.items() if name not in ANOTHER_MODEL}
     plan = Plan(
         home=home,
         keys=load_keys(home.keys),

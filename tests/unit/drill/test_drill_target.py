@@ -40,6 +40,15 @@ def test_a_local_bundle_is_taken(tmp_path: Path) -> None:
     assert target.environment["CLOZONE_HOME"] == str(tmp_path / "home")
 
 
+def test_a_key_in_the_shell_leads_nobody_to_a_model_that_costs_money(tmp_path: Path) -> None:
+    shell = {"OPENAI_API_KEY": "sk-real", "LLM_MODEL": "gpt-6-luna", "TZ": "UTC"}
+    environment = find_target(running(tmp_path / "home"), shell).environment
+    assert environment["OPENAI_API_KEY"] == "offline"
+    assert environment["OPENAI_BASE_URL"].startswith("http://127.0.0.1:")
+    assert environment["LLM_MODEL"].startswith("clozone-offline")
+    assert environment["TZ"] == "UTC"
+
+
 def test_where_nothing_runs_nothing_is_drilled(tmp_path: Path) -> None:
     with pytest.raises(DrillError, match="No Clozone runs in"):
         find_target(tmp_path / "home", {})
