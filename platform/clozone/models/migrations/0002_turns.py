@@ -60,7 +60,9 @@ PLATFORM_ONLY = ("job_controls", "recurring_jobs")
 CLAIM_TURN = """
 CREATE FUNCTION claim_turn(wanted_queue text, kinds text[], turns integer[], limits integer[],
   after_org uuid, worker text, lease interval)
-RETURNS SETOF jobs LANGUAGE plpgsql AS $$
+RETURNS SETOF jobs LANGUAGE plpgsql
+-- A session keeps the plans it made while little waited, until the table is analysed again.
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
   open_kinds text[];
