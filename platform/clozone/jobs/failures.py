@@ -21,7 +21,7 @@ class Quarantined(Permanent):
     """A job that took too many workers down with it, and is not given a further one."""
 
     def __init__(self, lost: int) -> None:
-        super().__init__(f"quarantined: {lost} workers fell silent while running it")
+        super().__init__(f"{lost} workers fell silent while running it")
 
 
 def backoff(base: float, failures: int) -> float:

@@ -55,7 +55,7 @@ def store(request: ReceivedRequest, envelope: Envelope) -> Stored:
     """
     with unit_of_work(Scope.platform()):
         stored, added = _insert(request, envelope)
-        if (added or _revived(stored.id)) and envelope.message_type in USED_TYPES:
+        if (added or revive(stored.id)) and envelope.message_type in USED_TYPES:
             enqueue_processing(stored.id)
     return stored
 
@@ -108,8 +108,8 @@ def _insert(request: ReceivedRequest, envelope: Envelope) -> tuple[Stored, bool]
     return Stored(stored_id, duplicate=stored_id != request.id), added
 
 
-def _revived(event_id: UUID) -> bool:
-    """Take up a dead delivery again that its sender repeats; whether there was one to take up.
+def revive(event_id: UUID) -> bool:
+    """Let a dead delivery wait for processing again; whether there was one.
 
     What it died of may have passed; if not, it dies again of the same.
     """

@@ -10,7 +10,11 @@ def _bury(job: RunningJob, reason: str) -> None:
     inbox.settle(UUID(job.payload["event_id"]), "dead", reason, None)
 
 
-@job("webhooks.process_event", after_death=_bury)
+def _reopen(job: RunningJob) -> None:
+    inbox.revive(UUID(job.payload["event_id"]))
+
+
+@job("webhooks.process_event", after_death=_bury, before_revival=_reopen)
 def process_event(job: RunningJob) -> None:
     """Apply one stored delivery to its session."""
     event_id = UUID(job.payload["event_id"])

@@ -160,7 +160,7 @@ def test_a_job_that_takes_its_workers_down_is_quarantined(probe: Probe) -> None:
     row = probe.row(job_id)
     assert runs == []
     assert row.state == "dead"
-    assert "quarantined" in row.last_error
+    assert row.last_error.startswith("Quarantined: 3 workers")
 
 
 def test_stopping_hands_back_without_counting_a_failure(probe: Probe) -> None:

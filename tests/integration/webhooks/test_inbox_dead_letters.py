@@ -12,6 +12,7 @@ from tests.support.practice import Practice
 from tests.support.vapi import TALK, Call, metadata_of
 
 from clozone.infra.postgres import Scope, unit_of_work
+from clozone.jobs import control
 from clozone.models.operations import Job, WebhookEvent
 from clozone.models.training import TrainingSession
 from clozone.webhooks.replay import Outcome, plan, replay
@@ -102,7 +103,7 @@ def patient(inbox: Inbox, practice: Practice, environment: dict[str, str]) -> Pa
         (Patient.refusing_database, "IntegrityError: new row for relation", Outcome.dead),
         (Patient.unreadable_body, "BadRequest: The body is not JSON.", Outcome.dead),
         # A trial run has no worker to take down.
-        (Patient.poison, "Quarantined: quarantined: 3 workers", Outcome.processed),
+        (Patient.poison, "Quarantined: 3 workers", Outcome.processed),
     ],
     ids=["a bug", "the database", "the body", "poison"],
 )
@@ -123,6 +124,18 @@ def test_it_is_laid_aside_with_the_reason_and_taken_up_again(
     event = patient.inbox.event(patient.event_id)
     assert (event.state, event.reason, event.session_id) == ("processed", None, patient.session_id)
     assert patient.inbox.session(patient.session_id).status == "processing"
+
+
+def test_its_job_can_be_cancelled_and_taken_up_again(patient: Patient):
+    job_id = patient.job.id
+    with unit_of_work(Scope.platform()):
+        control.cancel(job_id, "not now")
+    event = patient.inbox.event(patient.event_id)
+    assert (event.state, event.reason) == ("dead", "not now")
+    with unit_of_work(Scope.platform()):
+        control.revive(job_id)
+    patient.inbox.run([patient.job])
+    assert patient.inbox.event(patient.event_id).state == "processed"
 
 
 def test_a_database_that_is_busy_kills_nothing(patient: Patient):
