@@ -3,12 +3,19 @@ from pathlib import Path
 
 import pytest
 from reconciler_probe import Reconciler
+from tests.support.idle_workers import idle_workers
 from tests.support.vapi_server import API_KEY, VapiServer
 
 from clozone.infra.object_storage import ObjectStorage, init_object_storage
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.models.reconciliation import Reconciliation
 from clozone.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _idle_workers(platform_db: None) -> Iterator[None]:
+    with idle_workers():
+        yield
 
 
 @pytest.fixture

@@ -3,10 +3,17 @@ from pathlib import Path
 
 import pytest
 from recording_probe import Recordings
+from tests.support.idle_workers import idle_workers
 from tests.support.vapi_server import API_KEY, VapiServer
 
 from clozone.infra.object_storage import ObjectStorage, init_object_storage
 from clozone.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _idle_workers(platform_db: None) -> Iterator[None]:
+    with idle_workers():
+        yield
 
 
 @pytest.fixture
