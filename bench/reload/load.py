@@ -14,9 +14,6 @@ from dataclasses import dataclass, field
 
 from bench.reload.client import Answer, Connection, Failure
 
-CONNECTIONS = 24
-# Requests come as browsers and webhooks send them, several at once.
-BURST = 8
 LONG_CONNECTIONS = 4
 STREAMS = 4
 # Before a stream that ended, or a long request after one that failed, is tried again.
@@ -64,6 +61,8 @@ class Report:
 class Load:
     """`rate` requests a second from `mixture`, a few long ones in a row, and open streams.
 
+    Requests come as browsers and webhooks send them: `burst` at once, over `connections`.
+
     `mixture` is asked for each request in turn. `long` is asked over and over by LONG_CONNECTIONS
     connections, `stream` is kept open STREAMS times. `accept` tells whether an answer is a success;
     the default takes every 2xx.
@@ -75,6 +74,8 @@ class Load:
     mixture: Callable[[int], Request]
     long: Request | None = None
     stream: Request | None = None
+    connections: int = 24
+    burst: int = 8
     accept: Callable[[Answer], bool] = lambda answer: 200 <= answer.status < 300
 
     @asynccontextmanager
@@ -85,7 +86,8 @@ class Load:
         began = time.monotonic()
         ticks = itertools.count()
         tasks = [
-            asyncio.create_task(self._paced(report, over, began, ticks)) for _ in range(CONNECTIONS)
+            asyncio.create_task(self._paced(report, over, began, ticks))
+            for _ in range(self.connections)
         ]
         if self.long is not None:
             tasks += [
@@ -114,7 +116,7 @@ class Load:
         connection = Connection(self.host, self.port)
         while not over.is_set():
             number = next(ticks)
-            due = began + number // BURST * BURST / self.rate
+            due = began + number // self.burst * self.burst / self.rate
             await asyncio.sleep(max(due - time.monotonic(), 0))
             report.latest = max(report.latest, time.monotonic() - due)
             await self._ask(report, connection, self.mixture(number))
