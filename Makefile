@@ -2,7 +2,7 @@
 # Nothing but Python 3.11 or newer and make is needed; the servers come as wheels into .venv/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo drill status down test lint format lock clean
+.PHONY: help run demo drill status down bench-queue test lint format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -47,6 +47,9 @@ status: .venv/run  ## Show what runs and what it uses
 
 down: .venv/run  ## Stop a platform that was started detached
 	$(BIN)/clozone down
+
+bench-queue: .venv/run  ## Measure the job ledger beside BullMQ, Celery, huey, dramatiq and procrastinate
+	$(BIN)/python -m bench.queue
 
 test: .venv/dev  ## Run every test against real servers
 	$(BIN)/pytest -n auto --dist loadfile

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from bench.queue.contenders import PYTHON, ROOT, Contender
@@ -20,7 +20,9 @@ from bench.queue.stage import Stage
 
 FEW, MANY = 1_000, 100_000
 CLAIMS_A_TURN = 20
-TURNS_A_ROUND = 10
+TURNS_A_ROUND = 5
+# Claims after which a session has settled on its plans.
+SETTLING = 20
 MOST = 1.5
 
 
@@ -28,19 +30,23 @@ MOST = 1.5
 class Population:
     """Jobs that wait, of how many organisations, and what happened to the table before.
 
-    `held` is a transaction that began before the churn and stays open, as that of a long backup:
-    nothing that died meanwhile may be cleaned away.
+    `sudden` ones came when the claiming session had settled on its plans with next to nothing
+    waiting, and before the statistics were renewed. `held` is a transaction that began before the
+    churn and stays open, as that of a long backup: nothing that died meanwhile may be cleaned away.
     """
 
     jobs: int
     organisations: int
+    sudden: bool = False
     churned: bool = False
     held: bool = False
 
     @property
     def name(self) -> str:
         """In words."""
-        words = [f"{self.jobs:,} jobs of {self.organisations:,} organisations"]
+        plural = "s" if self.organisations > 1 else ""
+        words = [f"{self.jobs:,} jobs of {self.organisations:,} organisation{plural}"]
+        words += ["come suddenly"] if self.sudden else []
         words += ["after churn"] if self.churned else []
         words += ["under a long transaction"] if self.held else []
         return ", ".join(words)
@@ -67,14 +73,20 @@ class Side:
 def populations(scale: float) -> list[tuple[Population, Population]]:
     """Each with few jobs and the one with many that it is compared with."""
     few, many = round(FEW * scale), round(MANY * scale)
-    cases = [(1, False, False), (100, False, False), (5_000, False, False)]
-    cases += [(100, True, False), (100, True, True)]
-    return [
-        (
+
+    def pair(organisations: int, **happened: bool) -> tuple[Population, Population]:
+        return (
             Population(few, min(few, organisations)),
-            Population(many, min(many, organisations), churned, held),
+            Population(many, min(many, organisations), **happened),
         )
-        for organisations, churned, held in cases
+
+    return [
+        pair(1),
+        pair(100),
+        pair(5_000),
+        pair(100, sudden=True),
+        pair(100, churned=True),
+        pair(100, churned=True, held=True),
     ]
 
 
@@ -88,6 +100,8 @@ def measure(stage: Stage, _rivals: list[Contender], rounds: int, scale: float) -
             population: stack.enter_context(_opened(stage, population, number))
             for number, population in enumerate(everyone)
         }
+        for side in sides.values():
+            side.ask("claim", times=SETTLING)
         pages = {population: side.ask("buffers") for population, side in sides.items()}
         for number in range(rounds):
             taken: defaultdict[Population, list[float]] = defaultdict(list)
@@ -124,9 +138,18 @@ def _opened(stage: Stage, population: Population, number: int) -> Iterator[Side]
     held = psycopg.connect(url) if population.held else None
     try:
         side = Side(process)
+        # It answers once the tables are there.
+        side.ask("claim", times=0)
+        if population.sudden or population.churned:
+            # Else it may come between, and mend what is to be measured.
+            _execute(url, "ALTER TABLE jobs SET (autovacuum_enabled = off)")
+        if population.sudden:
+            side.ask("fill", jobs=SETTLING, organisations=1)
+            _execute(url, "VACUUM ANALYZE jobs")
+            side.ask("claim", times=SETTLING)
         side.ask("fill", jobs=population.jobs, organisations=population.organisations)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE jobs")
+        if not population.sudden:
+            _execute(url, "VACUUM ANALYZE jobs")
         if held is not None:
             held.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             held.execute("SELECT count(*) FROM jobs")
@@ -138,3 +161,8 @@ def _opened(stage: Stage, population: Population, number: int) -> Iterator[Side]
         process.wait()
         if held is not None:
             held.close()
+
+
+def _execute(url: str, statement: LiteralString) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)

@@ -16,12 +16,12 @@ UNDER_WAY = 100
 THREADS = 4
 OTHER_ORGANISATION = 2
 RUN_SECONDS = 180.0
-LATE = "one job behind another organisation's 10,000"
 
 
 def measure(stage: Stage, rivals: list[Contender], rounds: int, scale: float) -> Iterator[Figure]:
     """Ours, then a queue that is first in, first out. A job takes 10 ms."""
     jobs = round(JOBS * scale)
+    late = f"one job behind another organisation's {jobs:,}"
     turns, waits = [], defaultdict(list)
     for number in range(rounds):
         mine = ours(named.CLOZONE, turn=1, threads=THREADS)
@@ -32,16 +32,16 @@ def measure(stage: Stage, rivals: list[Contender], rounds: int, scale: float) ->
             if rival.name == named.BULLMQ:
                 waits[rival.name].append(_wait(stage, rival, f"fifo-{number}", jobs)[1])
     yield alone(
-        f"{LATE}: jobs begun between its commit and its start",
+        f"{late}: jobs begun between its commit and its start",
         turns,
         "jobs",
         f"at most {THREADS}, one per thread",
         lambda ahead: ahead <= THREADS,
     )
-    yield alone(f"{LATE}: its wait", waits[named.CLOZONE], "ms")
+    yield alone(f"{late}: its wait", waits[named.CLOZONE], "ms")
     if named.BULLMQ in waits:
         theirs = waits[named.BULLMQ]
-        yield beside(f"{LATE}: its wait, beside {named.BULLMQ}", waits[named.CLOZONE], theirs, "ms")
+        yield beside(f"{late}: its wait, beside {named.BULLMQ}", waits[named.CLOZONE], theirs, "ms")
 
 
 def _wait(stage: Stage, contender: Contender, run: str, jobs: int) -> tuple[int, float]:
@@ -57,13 +57,13 @@ def _wait(stage: Stage, contender: Contender, run: str, jobs: int) -> tuple[int,
         words = (1, 1, OTHER_ORGANISATION) if contender.is_ours else ()
         there = stage.fill(contender, run, "nap", jobs, 1, *words).at
         deadline = time.monotonic() + RUN_SECONDS
-        while not (late := [at for i, at in stage.begun(run) if i == jobs]):
+        while not (starts := [at for i, at in stage.begun(run) if i == jobs]):
             if time.monotonic() > deadline:
                 raise SystemExit(f"{contender.name}: the late job did not begin. See {run}.log.")
             time.sleep(0.1)
     finally:
         for process in processes:
             kill(process)
-    ahead = sum(there < at < late[0] for _, at in stage.begun(run))
+    ahead = sum(there < at < starts[0] for _, at in stage.begun(run))
     # It may have begun before its sender could look at the clock.
-    return ahead, max(late[0] - there, 0) * 1_000
+    return ahead, max(starts[0] - there, 0) * 1_000
