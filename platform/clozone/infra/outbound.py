@@ -20,13 +20,8 @@ from urllib.parse import urljoin
 from urllib3 import BaseHTTPResponse
 
 from clozone.infra.deadline_sockets import Deadline
-from clozone.infra.outbound_route import (
-    OutboundFailed,
-    OutboundRefused,
-    Resolve,
-    Router,
-    explained,
-)
+from clozone.infra.outbound_errors import OutboundFailed, OutboundRefused, explained
+from clozone.infra.outbound_route import Resolve, Router
 from clozone.settings import Settings
 
 USER_AGENT = "clozone"

@@ -4,20 +4,19 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, LocationParseError, SSLError
-from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+from urllib3.exceptions import LocationParseError
 from urllib3.util import Timeout, Url, parse_url
 
 from clozone.infra.addresses import is_outside, parse_address, within
 from clozone.infra.deadline_sockets import Deadline, bound, connect, tls_context
-from clozone.kit.errors import Permanent, Retryable
+from clozone.infra.outbound_errors import OutboundFailed, OutboundRefused
 from clozone.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -34,22 +33,6 @@ _NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
 _DOTTED_QUAD = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}")
 
 Resolve = Callable[[str, int], list[str]]
-
-
-class OutboundRefused(Permanent):
-    """The address or the answer is not acceptable, and will not be. `code` says why in a word."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-
-
-class OutboundFailed(Retryable):
-    """The other side is away, too slow or broke off. `code` says how in a word."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,17 +207,3 @@ def _port(parts: Url) -> int:
 def _resolve(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
-@contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Turn what urllib3 raises into OutboundFailed, without the URL's path, which may be secret."""
-    host = parse_url(url).host
-    try:
-        yield
-    except (HTTPTimeoutError, TimeoutError) as error:
-        raise OutboundFailed("timeout", f"{host} did not answer in time") from error
-    except SSLError as error:
-        raise OutboundFailed("tls", f"{host} has no valid certificate: {error}") from error
-    except (HTTPError, OSError) as error:
-        raise OutboundFailed("connection", f"{host} broke the connection off") from error
