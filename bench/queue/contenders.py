@@ -69,14 +69,14 @@ def rivals(installed: Installed) -> Iterator[Contender]:
         return
     programs = installed.python_programs
     python = str(programs / "python")
-    celery = (str(programs / "celery"), "-A", "on_celery", "worker", "-c", "8")
-    celery = (*celery, "--loglevel", "WARNING", "-P")
+    options = ["-A", "on_celery", "worker", "-c", "8", "--loglevel", "WARNING", "-P"]
+    celery = (str(programs / "celery"), *options)
     for name, database, variant, pool in (
         (CELERY_THREADS, 4, "late", "threads"),
         (CELERY_PREFORK, 5, "late", "prefork"),
         (CELERY_QUICK, 6, "late-quick", "prefork"),
     ):
-        fill = (python, "on_celery.py")
+        fill: tuple[str, ...] = (python, "on_celery.py")
         yield Contender(name, fill, (*celery, pool), database, jobs=4_000, variant=variant)
     yield Contender(
         HUEY,
@@ -84,7 +84,7 @@ def rivals(installed: Installed) -> Iterator[Contender]:
         (str(programs / "huey_consumer"), "on_huey.huey", "-w", "8", "-k", "thread", "-q"),
         7,
     )
-    work = (str(programs / "dramatiq"), "on_dramatiq", "-p", "1", "-t", "8")
+    work: tuple[str, ...] = (str(programs / "dramatiq"), "on_dramatiq", "-p", "1", "-t", "8")
     yield Contender(DRAMATIQ, (python, "on_dramatiq.py"), work, 8)
     fill = (python, "on_procrastinate.py")
     for name, database, variant in (

@@ -38,12 +38,10 @@ def _python(folder: Path) -> Path | None:
     wanted = (RIVALS / "requirements.txt").read_text()
     if done.exists() and done.read_text() == wanted:
         return programs
-    made = _run("Celery, dramatiq, huey and procrastinate", [sys.executable, "-m", "venv", folder])
-    requirements = ["-r", RIVALS / "requirements.txt"]
-    if not made or not _run(
-        "Celery, dramatiq, huey and procrastinate",
-        [programs / "pip", "install", "--quiet", *requirements],
-    ):
+    what = "Celery, dramatiq, huey and procrastinate"
+    requirements = ["--quiet", "-r", str(RIVALS / "requirements.txt")]
+    made = _run(what, [sys.executable, "-m", "venv", str(folder)])
+    if not made or not _run(what, [str(programs / "pip"), "install", *requirements]):
         return None
     done.write_text(wanted)
     return programs
@@ -61,13 +59,13 @@ def _node(folder: Path) -> Path | None:
     folder.mkdir(exist_ok=True)
     shutil.copy(RIVALS / "package.json", folder / "package.json")
     quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--silent"]
-    if not _run("BullMQ", ["npm", "install", "--prefix", folder, *quiet]):
+    if not _run("BullMQ", ["npm", "install", "--prefix", str(folder), *quiet]):
         return None
     done.write_text(wanted)
     return modules
 
 
-def _run(what: str, command: list[str | Path]) -> bool:
+def _run(what: str, command: list[str]) -> bool:
     try:
         result = subprocess.run(
             command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False

@@ -22,6 +22,10 @@ IN_FLIGHT = 8
 BOUND_SECONDS = 90.0
 TARGET_SECONDS = 10.0
 APART_SECONDS = 3.0
+HEADS = (
+    *("worker killed", "kills", "interrupted", "completed", "lost or stuck"),
+    *("finished twice", "resumed", "resumed after, s"),
+)
 RESUMED = "worker killed: all its jobs run again"
 JUDGED = (
     named.BULLMQ,
@@ -59,9 +63,7 @@ def measure(stage: Stage, rivals: list[Contender], rounds: int, _scale: float) -
     for number in range(rounds):
         for outcome in _round(stage, field, number):
             outcomes[outcome.contender].append(outcome)
-    heads = ("worker killed", "kills", "interrupted", "completed", "lost or stuck")
-    heads += ("finished twice", "resumed", "resumed after, s")
-    print_table(heads, [_row(name, outcomes[name]) for name in (each.name for each in field)])
+    print_table(HEADS, [_row(name, outcomes[name]) for name in (each.name for each in field)])
     yield from _figures(outcomes)
 
 

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from operator import le
 
 from bench.queue import contenders as named
 from bench.queue.children import kill, start
@@ -80,7 +82,7 @@ def _figures(rates: dict[str, list[float]]) -> Iterator[Figure]:
         elif name in TARGETS:
             least = TARGETS[name]
             target = f"at least {least:g} x" if least > 1 else "more than 1 x"
-            yield beside(figure, mine, theirs, "jobs/s", target, lambda r, b=least: r >= b)
+            yield beside(figure, mine, theirs, "jobs/s", target, partial(le, least))
         elif name == named.BULLMQ:
             yield beside(figure, mine, theirs, "jobs/s", "aim: 1 x", lambda r: r >= 1)
         else:
