@@ -29,7 +29,7 @@ def run_scheduler(settings: Settings, ready_fd: int | None = None) -> None:
     init_database(settings, pool_size=2)
     init_delivery(settings)
     duties = [
-        Duty("sweep", SWEEP_SECONDS, sweep),
+        Duty("sweep", SWEEP_SECONDS, lambda: sweep(settings.job_lease_seconds)),
         Duty("recurring jobs", RECURRING_SECONDS, lambda: enqueue_recurring(settings)),
         Duty("close abandoned model calls", CLOSE_CALLS_SECONDS, lambda: _close_calls(settings)),
     ]

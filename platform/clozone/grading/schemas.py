@@ -49,6 +49,14 @@ class AcceptedJob(ResponseModel):
     status_url: str
 
 
+class JobProgress(ResponseModel):
+    """How far a running job is; `total` is null where that is not known beforehand."""
+
+    done: int
+    total: int | None
+    note: str
+
+
 class JobStatus(ResponseModel):
     """A piece of work. `last_error` is shown to managers only."""
 
@@ -62,6 +70,7 @@ class JobStatus(ResponseModel):
     started_at: datetime | None
     finished_at: datetime | None
     last_error: str | None
+    progress: JobProgress | None
     result: dict[str, Any] | None
 
 

@@ -52,7 +52,7 @@ class Reader:
         Raises Retryable, Permanent or Postponed, as the ledger understands them, and
         BudgetExhausted: what that means depends on whether somebody waits.
         """
-        latest: list[LlmRequest] = []
+        asked: list[LlmRequest] = []
 
         def ask(messages: Messages) -> Answer:
             request = LlmRequest(
@@ -63,15 +63,17 @@ class Reader:
                 session_id=job.subject_id if job.kind == "grading.grade_session" else None,
                 job_id=job.id,
             )
-            latest[:] = [request]
+            asked.append(request)
+            job.checkpoint()
             answer = self._meter.complete(request)
+            job.tell_progress(len(asked), note="parts of the call read")
             return Answer(answer.content, answer.model, answer.call_id)
 
         try:
             return read_call(rubric, scenario, turns, ask, self._meter.max_input_tokens)
         except UnreadableEvidence as error:
             # Kept, it would be read again and again instead of asking the model anew.
-            self._meter.forget(latest[0])
+            self._meter.forget(asked[-1])
             raise UnusableAnswer("not_evidence", str(error)) from error
 
 
@@ -267,6 +269,7 @@ def _shown(job: Job, *, with_error: bool) -> Mapping[str, Any]:
         "created_at",
         "started_at",
         "finished_at",
+        "progress",
         "result",
     )
     shown = {name: getattr(job, name) for name in names}

@@ -11,6 +11,8 @@ from clozone.kit.errors import Permanent
 POISON_AFTER = 3
 
 MAX_BACKOFF_SECONDS = 3_600.0
+# What somebody else asks for is obeyed, within reason.
+MAX_REQUESTED_WAIT_SECONDS = 86_400.0
 
 
 class TimedOut(Exception):

@@ -211,12 +211,17 @@ def extend_leases(
     return {job_id for job_id, cancelled in rows if cancelled}
 
 
-def reclaim_expired(limit: int = 500) -> list[tuple[Queue, UUID]]:
-    """Put back the jobs whose worker fell silent; (queue, id) of each."""
+def reclaim_expired(lease: float, limit: int = 500) -> list[tuple[Queue, UUID]]:
+    """Put back the jobs whose worker fell silent; (queue, id) of each.
+
+    After a start of the server all workers have `lease` seconds to be heard again.
+    """
     rows = database.execute_sql(
         """
         WITH expired AS (
           SELECT id FROM jobs WHERE state = 'running' AND lease_expires_at < now()
+            -- While the server was away nobody could extend anything.
+            AND pg_postmaster_start_time() + %(lease)s < now()
           ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ), back AS (
           UPDATE jobs SET state = 'queued', lost = lost + 1, lease_owner = NULL,
@@ -230,7 +235,7 @@ def reclaim_expired(limit: int = 500) -> list[tuple[Queue, UUID]]:
         )
         SELECT queue, id FROM back
         """,
-        {"limit": limit},
+        {"limit": limit, "lease": timedelta(seconds=lease)},
     ).fetchall()
     return [(Queue(queue), job_id) for queue, job_id in rows]
 

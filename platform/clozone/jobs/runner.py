@@ -12,6 +12,7 @@ from peewee import InterfaceError, OperationalError
 from clozone.infra.postgres import unit_of_work, use_scope
 from clozone.jobs import ledger
 from clozone.jobs.failures import (
+    MAX_REQUESTED_WAIT_SECONDS,
     POISON_AFTER,
     Quarantined,
     TimedOut,
@@ -170,7 +171,7 @@ class Runner:
         base = KINDS[job.kind].retry_base_seconds or self._settings.job_retry_base_seconds
         delay = backoff(base, job.claim.failures + 1)
         if isinstance(error, Retryable) and error.after is not None:
-            delay = max(delay, error.after)
+            delay = max(delay, min(error.after, MAX_REQUESTED_WAIT_SECONDS))
         _record(job, lambda: ledger.retry_later(job.claim, reason, mark, delay), reason)
 
 

@@ -14,14 +14,14 @@ from clozone.jobs.kinds import KINDS, Queue
 RINGS = 8
 
 
-def sweep() -> int:
+def sweep(lease: float) -> int:
     """Put back jobs of silent workers, let in what is due, and ring for all that waits.
 
-    Returns how many jobs were put back or let in. Safe to run twice at once: rows are locked, and
+    `lease` is how long a worker may be silent, in seconds. Returns how many jobs were put back or let in. Safe to run twice at once: rows are locked, and
     a bell that rings for nothing costs a look.
     """
     with unit_of_work(Scope.platform()):
-        reclaimed = ledger.reclaim_expired()
+        reclaimed = ledger.reclaim_expired(lease)
         due = ledger.promote_due()
         waiting = ledger.some_queued([*KINDS.values()], RINGS)
     if reclaimed:

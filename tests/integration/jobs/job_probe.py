@@ -86,7 +86,7 @@ class Probe:
     @staticmethod
     def sweep() -> None:
         """What the scheduler does every half second."""
-        sweep()
+        sweep(0)
 
     def claim_and_vanish(self) -> None:
         """Take a turn as a worker that is killed at once, and whose lease is over."""

@@ -119,7 +119,7 @@ def test_the_fence_stops_a_worker_that_lost_its_lease(probe: Probe) -> None:
     slow = probe.worker("slow").start()
     assert entered.wait(20)
     probe.expire_lease(job_id)
-    sweep()
+    sweep(0)
     probe.worker("quick").run()
     go_on.set()
     slow.join(20)
@@ -155,7 +155,7 @@ def test_a_job_that_takes_its_workers_down_is_quarantined(probe: Probe) -> None:
     job_id = probe.enqueue()
     for _ in range(POISON_AFTER):
         probe.claim_and_vanish()
-        sweep()
+        sweep(0)
     probe.worker().run()
     row = probe.row(job_id)
     assert runs == []
@@ -193,7 +193,7 @@ def test_what_redis_lost_is_announced_again(probe: Probe) -> None:
     job_id = probe.enqueue()
     delivery().forget_everything()
     assert delivery().backlog(Queue.bulk) == 0
-    sweep()
+    sweep(0)
     assert delivery().backlog(Queue.bulk) >= 1
     probe.worker().run()
     assert probe.row(job_id).state == "succeeded"
@@ -202,7 +202,7 @@ def test_what_redis_lost_is_announced_again(probe: Probe) -> None:
 def test_two_sweepers_at_once_put_a_job_back_once(probe: Probe) -> None:
     job_id = probe.enqueue()
     probe.claim_and_vanish()
-    sweepers = [threading.Thread(target=sweep) for _ in range(4)]
+    sweepers = [threading.Thread(target=sweep, args=(0,)) for _ in range(4)]
     for sweeper in sweepers:
         sweeper.start()
     for sweeper in sweepers:

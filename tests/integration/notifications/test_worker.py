@@ -89,7 +89,7 @@ def test_a_worker_killed_after_sending_leaves_the_message_to_be_sent_again_under
     worker.stop(signal.SIGKILL)
     answering.set()
     start_worker()
-    eventually(lambda: sweep() >= 0 and office.delivery().state == "delivered")
+    eventually(lambda: sweep(0) >= 0 and office.delivery().state == "delivered")
 
     assert [message.id for message in inbox.received] == [office.delivery().message_id] * 2
     assert len({message.body for message in inbox.received}) == 1
