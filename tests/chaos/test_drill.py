@@ -31,7 +31,7 @@ def test_everybody_was_killed(drilled: Drilled) -> None:
     assert sum(drilled.report.kills.values()) == 11
     assert {"postgres", "valkey", "s3", "nginx", "worker", "scheduler"} <= set(drilled.report.kills)
     assert {each["act"] for each in drilled.report.incidents} == set(Act)
-    assert drilled.report.model_failures
+    assert drilled.report.model_faults
 
 
 def test_there_was_something_to_lose(drilled: Drilled) -> None:

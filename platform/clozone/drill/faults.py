@@ -11,14 +11,13 @@ import httpx2
 from clozone.drill.errors import DrillError
 from clozone.drill.incidents import Incident, Incidents
 from clozone.drill.model_trouble import ModelTrouble
-from clozone.drill.parts import SECOND_WORKER, Living, Parts
+from clozone.drill.parts import WORKERS, Living, Parts
 from clozone.drill.schedule import Act, Step
 from clozone.kit.clock import now
 
 PARTS_AWAY_SECONDS = 30.0
 WORK_SECONDS = 20.0
-PROBE_SECONDS = 0.1
-_WORKERS = frozenset({"worker", SECOND_WORKER})
+PROBE_SECONDS = 0.2
 
 
 class Faults:
@@ -103,7 +102,7 @@ class Faults:
         deadline = time.monotonic() + PARTS_AWAY_SECONDS
         while time.monotonic() < deadline:
             # A frozen worker has to wake up and find its jobs gone; the other does them meanwhile.
-            spared = self._frozen is not None and name in _WORKERS
+            spared = self._frozen is not None and name in WORKERS
             living = None if spared else self._parts.living(name)
             at = now()
             if living is not None and self._parts.kill(living):

@@ -1,20 +1,24 @@
 """The processes of the bundle, as something to kill, by number and only while it is theirs."""
 
+import json
 import os
 import signal
 import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from clozone.drill.target import Target
 from clozone.local import application
 from clozone.local.identity import is_same
+from clozone.local.logs import last_lines
 from clozone.local.process import ManagedProcess
 from clozone.local.state import ProcessRecord
 
 # A second worker, of the drill's own: with one alone, nobody would run what a frozen one holds.
 SECOND_WORKER = "drill-worker"
+WORKERS = frozenset({"worker", SECOND_WORKER})
 POLL_SECONDS = 0.05
 
 
@@ -71,9 +75,15 @@ class Parts:
         return found
 
     def is_ready(self, name: str) -> bool:
-        """Whether the process answers, as its supervisor sees it."""
+        """Whether the process does its work: it answers, and a worker has said that it is ready."""
         record = self._record(name)
-        return record is not None and record.state == "ready" and self.living(name) is not None
+        if record is None or record.state != "ready" or self.living(name) is None:
+            return False
+        if name not in WORKERS or record.started_at is None:
+            return True
+        # For its supervisor a worker is ready as soon as it runs: seconds before it can take a job.
+        born = datetime.fromisoformat(record.started_at)
+        return any(_time_of(line) >= born for line in last_lines(self._target.home.log(name), 1))
 
     def signal(self, process: Living, signum: int) -> bool:
         """Send a signal to exactly this process; False if it is gone."""
@@ -107,3 +117,11 @@ class Parts:
             return ProcessRecord.of(self._second)
         found = (each for each in self._target.state().processes if each.name == name)
         return next(found, None)
+
+
+def _time_of(line: str) -> datetime:
+    """When a log line was written; later than anything for a line made for people."""
+    try:
+        return datetime.fromisoformat(json.loads(line)["time"])
+    except (ValueError, KeyError, TypeError):
+        return datetime.max.replace(tzinfo=UTC)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from clozone.drill.parts import SECOND_WORKER
+from clozone.drill.parts import WORKERS
 
 PAIR_SHARE = 0.15
 KILLS_PER_FREEZE = 12
@@ -49,7 +49,7 @@ def schedule(
         done += len(pair)
     for _ in range(max(1, kills // KILLS_PER_FREEZE)):
         seconds = lease_seconds + chance.uniform(3.0, 6.0)
-        victim = (chance.choice(("worker", SECOND_WORKER)),)
+        victim = (chance.choice(sorted(WORKERS)),)
         _insert(steps, Step(chance.uniform(0.1, 1.0), Act.freeze, victim, seconds), chance)
     for _ in range(max(1, kills // KILLS_PER_WIPE)):
         _insert(steps, Step(chance.uniform(0.1, 1.0), Act.wipe), chance)
@@ -61,7 +61,7 @@ def _victims(names: Sequence[str], chance: random.Random) -> Iterator[str]:
 
     So nobody is killed again and again at once, which would only make its supervisor more patient.
     """
-    workers = [name for name in names if name in ("worker", SECOND_WORKER)]
+    workers = [name for name in names if name in WORKERS]
     while True:
         bag = [*names, *workers]
         chance.shuffle(bag)
