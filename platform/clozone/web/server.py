@@ -105,7 +105,7 @@ class Server:
         loop = asyncio.get_running_loop()
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._keep(task)
-        await TCPServer(self._app, loop, self._config, self._context, self._state, reader, writer)
+        await _Connection(self._app, loop, self._config, self._context, self._state, reader, writer)
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
         self._connections.add(task)
@@ -115,6 +115,14 @@ class Server:
         self._connections.discard(task)
         if not self._connections:
             self._unconnected.set()
+
+
+class _Connection(TCPServer):
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        # The other side hung up. Hypercorn would keep an idle connection half-closed until its
+        # keep-alive is over.
+        await self.idle_task.stop()
 
 
 def _accepted(listener: socket.socket) -> list[socket.socket]:

@@ -94,7 +94,8 @@ async def test_an_idle_connection_is_left_to_the_other_side() -> None:
         connection.close()
 
 
-async def test_it_is_gone_when_the_other_side_hangs_up() -> None:
+async def test_it_is_gone_when_the_other_side_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "IDLE_PATIENCE_SECONDS", 600)
     async with served() as site:
         connection = site.connect()
         await ask(connection)
