@@ -10,7 +10,7 @@ import pytest
 from clozone.infra.postgres import dedicated_connection
 from clozone.kit.ids import new_id
 
-FEW, MANY = 3, 30_000
+FEW, MANY = 30, 30_000
 # The index has some 300 pages with many, and a level more than with few.
 MARGIN = 60
 # From its sixth time on a statement may keep its plan; the first time also reads the catalogue.
@@ -53,7 +53,7 @@ def _add(connection: Connection, org_id: UUID, jobs: int) -> None:
         """
         INSERT INTO jobs (id, org_id, kind, queue, payload, state, run_at, attempt, failures, lost,
           max_attempts, created_at)
-        SELECT gen_random_uuid(), %s, 'test.cost', 'bulk', '{}', 'queued', now(), 0, 0, 0, 3, now()
+        SELECT uuidv7(), %s, 'test.cost', 'bulk', '{}', 'queued', now(), 0, 0, 0, 3, now()
         FROM generate_series(1, %s)
         """,
         (org_id, jobs),

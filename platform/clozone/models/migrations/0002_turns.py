@@ -128,14 +128,15 @@ BEGIN
         ORDER BY j.priority DESC, j.run_at, j.id LIMIT 1) head
       ORDER BY head.priority DESC, head.run_at, head.id LIMIT 1;
     RETURN QUERY
-      WITH taken AS MATERIALIZED (
-        SELECT j.id FROM jobs j
-        WHERE j.kind = chosen_kind AND j.turn_of = org AND j.state = 'queued'
-        ORDER BY j.priority DESC, j.run_at, j.id LIMIT chosen_turn FOR UPDATE SKIP LOCKED)
       UPDATE jobs j SET state = 'running', attempt = attempt + 1, lease_owner = worker,
         lease_expires_at = clock_timestamp() + lease, claimed_at = clock_timestamp(),
         started_at = coalesce(started_at, clock_timestamp()), progress = NULL
-      FROM taken WHERE j.id = taken.id
+      -- An array, since a kept plan may join by reading the whole table.
+      WHERE j.id = ANY (ARRAY(
+        SELECT best.id FROM jobs best
+        WHERE best.kind = chosen_kind AND best.turn_of = org AND best.state = 'queued'
+        ORDER BY best.priority DESC, best.run_at, best.id LIMIT chosen_turn
+        FOR UPDATE SKIP LOCKED))
       RETURNING j.*;
     -- Nothing: others are just taking what this organisation has, so the next one's turn has come.
     EXIT WHEN FOUND;
