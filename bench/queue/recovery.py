@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.queue import contenders as named
 from bench.queue.children import kill
@@ -154,22 +154,19 @@ def _row(name: str, outcomes: list[Outcome]) -> tuple[object, ...]:
 
 def _figures(outcomes: dict[str, list[Outcome]]) -> Iterator[Figure]:
     mine = outcomes[named.CLOZONE]
-    harm = [outcome.lost + outcome.finished_twice for outcome in mine]
-    yield alone(
-        "worker killed: jobs lost or done twice, all kills",
-        [float(sum(harm))],
-        "jobs",
-        "0",
-        lambda jobs: jobs == 0,
-    )
+    harm = sum(outcome.lost + outcome.finished_twice for outcome in mine)
+    name = "worker killed: jobs lost or done twice, all kills together"
+    none = alone(name, [harm], "jobs", "0", lambda jobs: jobs == 0)
+    yield replace(none, rounds=len(mine))
     waits = [outcome.seconds or BOUND_SECONDS for outcome in mine]
-    yield alone(
+    soon = alone(
         f"{RESUMED} after, longest of all kills",
         [max(waits)],
         "s",
         f"at most {TARGET_SECONDS:g} s",
         lambda seconds: seconds <= TARGET_SECONDS,
     )
+    yield replace(soon, rounds=len(mine))
     for name, theirs in outcomes.items():
         seconds = [outcome.seconds for outcome in theirs if outcome.seconds is not None]
         if name != named.CLOZONE and len(seconds) == len(waits):
