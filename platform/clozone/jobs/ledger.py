@@ -147,7 +147,8 @@ def _end_attempt(
           UPDATE jobs SET
             state = CASE WHEN cancel_requested_at IS NULL THEN %(state)s ELSE 'cancelled' END,
             finished_at = CASE WHEN %(finished)s OR cancel_requested_at IS NOT NULL THEN now() END,
-            run_at = CASE WHEN %(finished)s THEN run_at ELSE now() + %(delay)s END,
+            -- Without a delay it keeps its place in the line.
+            run_at = CASE WHEN %(delay)s > interval '0' THEN now() + %(delay)s ELSE run_at END,
             lease_owner = NULL, lease_expires_at = NULL, failures = failures + %(failures)s,
             last_error = coalesce(%(error)s, cancel_reason), error_fingerprint = %(fingerprint)s
           WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
@@ -224,8 +225,9 @@ def reclaim_expired(lease: float, limit: int = 500) -> list[tuple[Queue, UUID]]:
             AND pg_postmaster_start_time() + %(lease)s < now()
           ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ), back AS (
+          -- Its time stays: what was interrupted goes before what came after it.
           UPDATE jobs SET state = 'queued', lost = lost + 1, lease_owner = NULL,
-            lease_expires_at = NULL, run_at = now()
+            lease_expires_at = NULL
           FROM expired WHERE jobs.id = expired.id
           RETURNING jobs.id, jobs.org_id, jobs.queue, jobs.attempt, jobs.claimed_at, old.lease_owner
         ), tries AS (

@@ -255,3 +255,17 @@ def test_what_is_scheduled_waits_for_its_time(probe: Probe) -> None:
     probe.make_due(job_id)
     probe.worker().drain()
     assert probe.row(job_id).state == State.succeeded
+
+
+def test_what_was_interrupted_goes_before_what_came_after_it(probe: Probe, org_id: UUID) -> None:
+    ran: list[int] = []
+    probe.handler = lambda job: ran.append(job.payload["n"])
+    fill(probe, org_id, 5)
+    probe.claim_and_vanish()
+    probe.sweep()
+    (handed_back,) = take(worker="stopping")
+    assert handed_back.payload["n"] == 0
+    with unit_of_work(Scope.platform()):
+        ledger.hand_back(handed_back)
+    probe.worker().run(2)
+    assert ran == [0, 1]
