@@ -36,8 +36,8 @@ def main() -> None:
             found = [*PARTS[part](stage, field, options.rounds, options.scale)]
             show(found)
             figures += found
-            if not options.dry:
-                write(found)
+    if not options.dry:
+        write(figures, instead=not options.parts)
     failed = [figure.figure for figure in figures if figure.holds is False]
     print(f"{len(failed)} of the figures miss their target." if failed else "Every target holds.")
 

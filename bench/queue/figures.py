@@ -67,10 +67,10 @@ def alone(
     return Figure(figure, _short(value), None, unit, None, target, judged, len(values), spread)
 
 
-def write(figures: Iterable[Figure]) -> None:
-    """Put figures into the results; those measured earlier under other names stay."""
+def write(figures: Iterable[Figure], *, instead: bool) -> None:
+    """Put figures into the results, `instead` of all that is there or of those of the same names."""
     new = {figure.figure: asdict(figure) for figure in figures}
-    old = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    old = json.loads(RESULTS.read_text()) if RESULTS.exists() and not instead else []
     merged = {entry["figure"]: entry for entry in old} | new
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([*merged.values()], indent=1) + "\n")
