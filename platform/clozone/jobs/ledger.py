@@ -150,6 +150,8 @@ def _end_attempt(
             -- Without a delay it keeps its place in the line.
             run_at = CASE WHEN %(delay)s > interval '0' THEN now() + %(delay)s ELSE run_at END,
             lease_owner = NULL, lease_expires_at = NULL, failures = failures + %(failures)s,
+            -- Its worker has lived to tell: it is no poison.
+            lost = 0,
             last_error = coalesce(%(error)s, cancel_reason), error_fingerprint = %(fingerprint)s
           WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
             AND (NOT %(only_cancelled)s OR cancel_requested_at IS NOT NULL)

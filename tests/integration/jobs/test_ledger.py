@@ -163,6 +163,21 @@ def test_a_job_that_takes_its_workers_down_is_quarantined(probe: Probe) -> None:
     assert row.last_error.startswith("Quarantined: 3 workers")
 
 
+def test_a_try_that_ended_clears_a_job_of_the_suspicion(probe: Probe) -> None:
+    def handler(job: RunningJob) -> None:
+        if job.attempt < 2 * POISON_AFTER:
+            raise Postponed("not yet", after=60)
+
+    probe.handler = handler
+    job_id = probe.enqueue()
+    for _ in range(POISON_AFTER):
+        probe.claim_and_vanish()
+        sweep(0)
+        probe.worker().run()
+        probe.make_due(job_id)
+    assert probe.row(job_id).state == "succeeded"
+
+
 def test_stopping_hands_back_without_counting_a_failure(probe: Probe) -> None:
     entered, go_on = threading.Event(), threading.Event()
     written: list[int] = []
