@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Stage:
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator["Stage"]:
-        """Start the servers; they and all data are gone afterwards."""
+        """Start the servers; they and all data are gone afterwards. Logs stay if something failed."""
         home = Path(tempfile.mkdtemp(prefix="clozone-bench-queue-"))
         # PostgreSQL runs as somebody else when we are root.
         home.chmod(0o755)
@@ -76,11 +77,18 @@ class Stage:
         bundle.start()
         try:
             _migrate(bundle.environment())
-            stage = cls(bundle.superuser_url("clozone"), bundle.environment(), home)
+            stage = cls(bundle.superuser_url("clozone"), bundle.environment(), home / "logs")
             stage._rows.execute(_TABLES)
             yield stage
+        except BaseException:
+            print(f"The contenders' logs are in {home}/logs.")
+            raise
+        else:
+            shutil.rmtree(home / "logs", ignore_errors=True)
         finally:
             bundle.destroy()
+            with suppress(OSError):
+                home.rmdir()
 
     def another(self) -> "Stage":
         """The same with a connection of its own, for another thread."""
@@ -155,6 +163,7 @@ class Stage:
 
     def log(self, run: str) -> Path:
         """Where the processes of a run write."""
+        self._logs.mkdir(exist_ok=True)
         return self._logs / f"{run}.log"
 
     def rows(self, run: str) -> Rows:
