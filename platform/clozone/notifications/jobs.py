@@ -49,18 +49,16 @@ def deliver(job: RunningJob) -> None:
     if step is None:
         return
     if isinstance(step, sending.Wait):
-        raise Postponed(
-            "the endpoint's circuit is open", after=step.seconds * random.uniform(1, 1 + _SPREAD)
-        )
+        raise Postponed(step.reason, after=step.seconds * random.uniform(1, 1 + _SPREAD))
     outcome = sender().send(step.message)
     if outcome.error is None:
         with job.completing():
             sending.note_success(step, outcome)
         return
     with unit_of_work():
-        delay = sending.note_failure(step, outcome)
-    if delay is not None:
-        raise Retryable(outcome.detail, after=delay)
+        wait = sending.note_failure(step, outcome)
+    if wait is not None:
+        raise (Retryable if wait.failed else Postponed)(wait.reason, after=wait.seconds)
 
 
 @job("notifications.prune")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from unicodedata import category
 
-from clozone.infra.outbound import Answer, Outbound, OutboundFailed, OutboundRefused, outbound
+from clozone.infra.outbound import Answer, Outbound, OutboundFailed, OutboundRefused
 from clozone.kit.http import retry_after_seconds
 from clozone.notifications.signing import signature
 from clozone.settings import Settings
@@ -58,7 +58,7 @@ class Sender:
     """Posts messages. One per process; thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        self._outbound: Outbound = outbound(settings)
+        self._outbound = Outbound(settings)
         self.public_url = settings.public_url
 
     def send(self, message: Message) -> Outcome:

@@ -37,9 +37,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The endpoint is left alone for so many seconds."""
+    """Not now, but in so many seconds. `failed`: because an attempt failed."""
 
     seconds: float
+    reason: str
+    failed: bool = False
+
+
+# What the former address answered says nothing about the present one.
+MOVED = Wait(0.0, "the endpoint has another address since")
 
 
 def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None:
@@ -78,7 +84,7 @@ def note_success(order: Order, outcome: Outcome) -> None:
     endpoint = endpoints.lock(order.endpoint_id)
     if endpoint is None:
         return
-    if endpoints.circuit_of(endpoint) != Circuit():
+    if not _has_moved(endpoint, order) and endpoints.circuit_of(endpoint) != Circuit():
         endpoints.set_circuit(endpoint.id, Circuit())
     _end_attempt(order, outcome, "delivered", moment)
     delivery = deliveries.lock(order.delivery_id)
@@ -89,8 +95,8 @@ def note_success(order: Order, outcome: Outcome) -> None:
         )
 
 
-def note_failure(order: Order, outcome: Outcome) -> float | None:
-    """Record that the message was not taken; seconds until the next attempt, or None if that was it.
+def note_failure(order: Order, outcome: Outcome) -> Wait | None:
+    """Record that the message was not taken; when to send it again, or None if that was it.
 
     What follows for the endpoint: its circuit may open, and 410 or days of failures disable it.
     """
@@ -102,6 +108,9 @@ def note_failure(order: Order, outcome: Outcome) -> float | None:
     current = _end_attempt(order, outcome, "failed", moment)
     if not current or delivery is None or not _is_current(delivery, order):
         return None
+    if _has_moved(endpoint, order):
+        deliveries.update(delivery.id, next_attempt_at=moment)
+        return MOVED
     circuit = endpoints.circuit_of(endpoint).after_failure(
         moment, probe=order.probe, retry_after=outcome.retry_after
     )
@@ -119,7 +128,7 @@ def note_failure(order: Order, outcome: Outcome) -> float | None:
         next_attempt_at=moment + timedelta(seconds=delay) if delay else None,
         finished_at=None if delay else moment,
     )
-    return delay
+    return Wait(delay, outcome.detail, failed=True) if delay else None
 
 
 def give_up(delivery_id: UUID, series: int, reason: str) -> None:
@@ -157,7 +166,7 @@ def _held_back(
         return None
     until = max(endpoint.open_until, moment + PROBE)
     deliveries.update(delivery.id, next_attempt_at=until)
-    return Wait((until - moment).total_seconds())
+    return Wait((until - moment).total_seconds(), "the endpoint's circuit is open")
 
 
 def _signers(endpoint: NotificationEndpoint, moment: datetime) -> tuple[str, ...]:
@@ -165,6 +174,11 @@ def _signers(endpoint: NotificationEndpoint, moment: datetime) -> tuple[str, ...
     if endpoint.previous_secret and expires and moment < expires:
         return endpoint.secret, endpoint.previous_secret
     return (endpoint.secret,)
+
+
+def _has_moved(endpoint: NotificationEndpoint, order: Order) -> bool:
+    """Whether the endpoint was given another address while the message was under way."""
+    return bool(endpoint.url != order.message.url)
 
 
 def _is_current(delivery: NotificationDelivery, order: Order) -> bool:
