@@ -20,12 +20,12 @@ from urllib.parse import urljoin
 from urllib3 import BaseHTTPResponse
 
 from clozone.infra.deadline_sockets import Deadline
+from clozone.infra.outbound_body import CHUNK_BYTES, beginning, whole
 from clozone.infra.outbound_errors import OutboundFailed, OutboundRefused, explained
 from clozone.infra.outbound_route import Resolve, Router
 from clozone.settings import Settings
 
 USER_AGENT = "clozone"
-CHUNK_BYTES = 65_536
 STREAM_SECONDS = 600.0
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -37,7 +37,7 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "
 class Answer:
     """A whole answer. Header names are in lower case; `ms` is how long it took, milliseconds.
 
-    `truncated` says that the body went on: only its first bytes are here.
+    `truncated` says that the body went on, or broke off: only its first bytes are here.
     """
 
     status: int
@@ -82,23 +82,20 @@ class Outbound:
     ) -> Answer:
         """Ask once and read the answer, within `timeout` seconds in all; no redirects.
 
-        Of the body at most `max_bytes` are read: a longer one is cut, and the answer says so.
+        The status is what counts. Of the body at most `max_bytes` are read: a longer one is cut,
+        as is one that breaks off or is too slow, and the answer says so.
         """
         began = time.monotonic()
         with self._open(
             method, url, Deadline(timeout), headers=headers or {}, body=body
         ) as response:
-            content = bytearray()
-            for chunk in _pieces(url, response):
-                content += chunk
-                if len(content) > max_bytes:
-                    break
+            content, truncated = beginning(url, response, max_bytes)
             return Answer(
                 status=response.status,
                 headers=_plain(response),
-                body=bytes(content[:max_bytes]),
+                body=content,
                 ms=(time.monotonic() - began) * 1000,
-                truncated=len(content) > max_bytes,
+                truncated=truncated,
             )
 
     @contextmanager
@@ -116,8 +113,8 @@ class Outbound:
         """GET a body that may be large, piece by piece, within `timeout` seconds in all.
 
         With an `offset` the rest from there is asked for; a 206 says that the server agreed. More
-        than `max_bytes` of body, announced or not, and an encoded body are refused. `hosts` says of
-        a host, also of one redirected to, whether it may be asked.
+        than `max_bytes` of body, announced or not, and an encoded body of a 200 or 206 are refused.
+        `hosts` says of a host, also of one redirected to, whether it may be asked.
         """
         deadline = Deadline(timeout)
         asked = dict(headers or {})
@@ -127,9 +124,10 @@ class Outbound:
             with self._open("GET", url, deadline, headers=asked, hosts=hosts) as response:
                 target = response.headers.get("location")
                 if response.status not in _REDIRECTS or target is None or hop == max_redirects:
-                    yield self._bounded(url, response, max_bytes)
+                    chunks = whole(url, response, max_bytes)
+                    yield Stream(response.status, _plain(response), chunks)
                     return
-            onward = urljoin(url, target)
+            onward = _joined(url, target)
             if self._router.origin(onward) != self._router.origin(url):
                 asked = {
                     name: v for name, v in asked.items() if name.lower() not in _SECRET_HEADERS
@@ -165,43 +163,16 @@ class Outbound:
             finally:
                 response.close()
 
-    @staticmethod
-    def _bounded(url: str, response: BaseHTTPResponse, max_bytes: int) -> Stream:
-        headers = _plain(response)
-        if headers.get("content-encoding", "identity") != "identity":
-            raise OutboundRefused(
-                "encoded", "the server sent an encoded body that nobody asked for"
-            )
-        too_large = OutboundRefused("too_large", f"the body is over {max_bytes} bytes")
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > max_bytes:
-            raise too_large
 
-        def chunks() -> Iterator[bytes]:
-            left = max_bytes
-            for chunk in _pieces(url, response):
-                left -= len(chunk)
-                if left < 0:
-                    raise too_large
-                yield chunk
-
-        return Stream(response.status, headers, chunks())
-
-
-def _pieces(url: str, response: BaseHTTPResponse) -> Iterator[bytes]:
-    # Not `response.stream`: it reads a chunk's length without a limit on the line it is in.
-    with explained(url):
-        while chunk := response.read(CHUNK_BYTES, decode_content=False):
-            yield chunk
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise OutboundRefused("url", "the address of the redirect cannot be read") from error
 
 
 def _plain(response: BaseHTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-def outbound(settings: Settings) -> Outbound:
-    """A client for foreign addresses, by the settings."""
-    return Outbound(settings)
 
 
 __all__ = [
@@ -210,5 +181,4 @@ __all__ = [
     "OutboundFailed",
     "OutboundRefused",
     "Stream",
-    "outbound",
 ]

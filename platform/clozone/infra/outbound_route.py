@@ -15,12 +15,18 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Timeout, Url, parse_url
 
 from clozone.infra.addresses import is_outside, parse_address, within
-from clozone.infra.deadline_sockets import Deadline, bound, connect, tls_context
+from clozone.infra.deadline_sockets import (
+    LONGEST_READ_SECONDS,
+    Deadline,
+    bound,
+    connect,
+    tls_context,
+)
+from clozone.infra.outbound_body import StrictResponse
 from clozone.infra.outbound_errors import OutboundFailed, OutboundRefused
 from clozone.settings import Settings
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 15.0
 LONGEST_URL = 4_096
 # Other ports belong to other protocols, which a request must not be smuggled into.
 PORTS = frozenset({80, 443, 8080, 8443})
@@ -61,7 +67,7 @@ class Route:
 
     def pool(self) -> HTTPConnectionPool:
         """A pool that makes connections to the checked addresses and to no others."""
-        timeout = Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+        timeout = Timeout(connect=CONNECT_SECONDS, read=LONGEST_READ_SECONDS)
         host = f"[{self.host}]" if ":" in self.host else self.host
         if self.scheme == "http":
             return _Pool(host, self.port, timeout=timeout, route=self)
@@ -69,6 +75,8 @@ class Route:
 
 
 class _Connection(HTTPConnection):
+    response_class = StrictResponse
+
     def __init__(self, *args: Any, route: Route, **options: Any) -> None:
         super().__init__(*args, **options)
         self._route = route
@@ -78,6 +86,8 @@ class _Connection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
+    response_class = StrictResponse
+
     def __init__(self, *args: Any, route: Route, **options: Any) -> None:
         super().__init__(*args, **options)
         self._route = route
