@@ -5,7 +5,7 @@ open nothing is sent there; then one message goes through to see (half-open), an
 closes the circuit or opens it for longer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -43,10 +43,13 @@ class Circuit:
 
         `probe`: it was the one that was let through. `retry_after`: the seconds that the receiver
         asked for; they hold for all messages to it. What was sent before the circuit opened and
-        fails afterwards changes nothing: a burst counts once.
+        fails afterwards does not count, since a burst counts once, but may ask for more patience.
         """
         if self.open_until is not None and not probe:
-            return self
+            asked_for = moment + timedelta(seconds=retry_after or 0.0)
+            if not retry_after or asked_for <= self.open_until:
+                return self
+            return replace(self, failed_at=moment, open_until=asked_for)
         goes_on = self.failed_at is not None and moment - self.failed_at <= QUIET
         failures = self.failures + 1 if goes_on else 1
         pause = max(_open_seconds(failures), retry_after or 0.0)
@@ -56,6 +59,14 @@ class Circuit:
             failed_at=moment,
             open_until=moment + timedelta(seconds=pause) if pause else None,
         )
+
+    def after_success(self, sent_at: datetime) -> "Circuit":
+        """The circuit after the success of a message sent at `sent_at`: closed.
+
+        Unless it opened since: that the receiver asked for patience, or fails, is newer knowledge.
+        """
+        opened_since = self.failed_at is not None and sent_at < self.failed_at
+        return self if self.open_until is not None and opened_since else Circuit()
 
     def beyond_hope(self, moment: datetime) -> bool:
         """Whether nothing has succeeded for so long that the endpoint is to be disabled."""

@@ -55,6 +55,29 @@ def test_patience_that_is_asked_for_opens_it_at_once():
     assert failing(THRESHOLD, retry_after=1.0).open_until == failing(THRESHOLD).open_until
 
 
+def test_more_patience_lengthens_a_pause_and_less_does_not_shorten_it():
+    circuit = failing(1, retry_after=60.0)
+    later = NOON + timedelta(seconds=10)
+
+    longer = circuit.after_failure(later, probe=False, retry_after=600.0)
+
+    assert longer.open_until == later + timedelta(seconds=600)
+    assert longer.failures == 1
+    assert circuit.after_failure(later, probe=False, retry_after=5.0) == circuit
+
+
+def test_a_success_closes_it():
+    circuit = failing(THRESHOLD)
+
+    assert circuit.after_success(NOON + timedelta(seconds=1)) == Circuit()
+    assert failing(1).after_success(NOON - timedelta(seconds=1)) == Circuit()
+
+
+def test_what_was_sent_before_a_pause_began_does_not_end_it():
+    for circuit in (failing(1, retry_after=30.0), failing(THRESHOLD)):
+        assert circuit.after_success(NOON - timedelta(seconds=1)) == circuit
+
+
 def test_a_failing_probe_after_a_pause_that_was_asked_for_closes_it_below_the_threshold():
     circuit = failing(1, failing(1, retry_after=30.0))
 

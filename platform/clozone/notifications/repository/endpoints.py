@@ -58,17 +58,13 @@ def subscribed_to(event: str) -> list[Endpoint]:
     return list(query.order_by(Endpoint.id))
 
 
-def take_probe(endpoint_id: UUID, moment: datetime, until: datetime, *, early: bool) -> bool:
-    """Let one message through an open circuit whose time is over, or at once if `early`.
+def take_probe(endpoint_id: UUID, moment: datetime, until: datetime) -> bool:
+    """Let one message through an open circuit whose time is over.
 
     It stays open for all others until `until`. False if another message was quicker.
     """
-    due = Endpoint.open_until.is_null(False)
-    if not early:
-        due &= Endpoint.open_until <= moment
-    return bool(
-        Endpoint.update(open_until=until).where((Endpoint.id == endpoint_id) & due).execute()
-    )
+    due = (Endpoint.id == endpoint_id) & (Endpoint.open_until <= moment)
+    return bool(Endpoint.update(open_until=until).where(due).execute())
 
 
 def circuit_of(endpoint: Endpoint) -> Circuit:

@@ -9,7 +9,6 @@ from loguru import logger
 from clozone.kit.clock import now
 from clozone.kit.errors import Conflict
 from clozone.models.notifications import NotificationDelivery, NotificationEndpoint
-from clozone.notifications.circuit import Circuit
 from clozone.notifications.repository import deliveries, endpoints
 from clozone.notifications.schedule import LONGEST_SERIES, delay_after
 from clozone.notifications.sender import TIMEOUT_SECONDS, Message, Outcome
@@ -25,14 +24,19 @@ _HELD_BACK = "given up: the endpoint did not recover in time"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A message to be sent now; `probe`: it was let through an open circuit."""
+    """A message to be sent now.
+
+    `held_until`: it is the one let through to see how the endpoint is, which holds the others back
+    for so long.
+    """
 
     delivery_id: UUID
     endpoint_id: UUID
     attempt_id: UUID
     series: int
     message: Message
-    probe: bool
+    sent_at: datetime
+    held_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ MOVED = Wait(0.0, "the endpoint has another address since")
 def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None:
     """What to do about a delivery now; None if nothing is left to do.
 
-    `early` lets the first attempt of its series through a circuit that is open.
+    `early` lets the first attempt of its series through a circuit that is open. That holds nobody
+    back and lets nobody else through.
     """
     delivery = deliveries.by_id(delivery_id)
     if delivery is None or delivery.state != "pending" or delivery.series != series:
@@ -61,11 +66,12 @@ def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None
     if endpoint is None or not endpoint.enabled:
         deliveries.fail(delivery_id, series, DISABLED, moment)
         return None
-    probe = endpoint.open_until is not None
-    if probe and not endpoints.take_probe(
-        endpoint.id, moment, moment + PROBE, early=early and delivery.failures == 0
-    ):
-        return _held_back(delivery, endpoint, moment)
+    held_until = None
+    if endpoint.open_until is not None:
+        if endpoints.take_probe(endpoint.id, moment, moment + PROBE):
+            held_until = moment + PROBE
+        elif not early or delivery.failures:
+            return _held_back(delivery, endpoint, moment)
     return Order(
         delivery_id=delivery_id,
         endpoint_id=endpoint.id,
@@ -74,18 +80,21 @@ def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None
         message=Message(
             endpoint.url, _signers(endpoint, moment), delivery.message_id, delivery.body
         ),
-        probe=probe,
+        sent_at=moment,
+        held_until=held_until,
     )
 
 
 def note_success(order: Order, outcome: Outcome) -> None:
-    """Record that the message was taken; its endpoint's circuit is closed from now on."""
+    """Record that the message was taken, which closes its endpoint's circuit."""
     moment = now()
     endpoint = endpoints.lock(order.endpoint_id)
     if endpoint is None:
         return
-    if not _has_moved(endpoint, order) and endpoints.circuit_of(endpoint) != Circuit():
-        endpoints.set_circuit(endpoint.id, Circuit())
+    before = endpoints.circuit_of(endpoint)
+    after = before if _has_moved(endpoint, order) else before.after_success(order.sent_at)
+    if after != before:
+        endpoints.set_circuit(endpoint.id, after)
     _end_attempt(order, outcome, "delivered", moment)
     delivery = deliveries.lock(order.delivery_id)
     # Taken is taken, also if somebody asked meanwhile to send it again: that goes on by itself.
@@ -111,8 +120,10 @@ def note_failure(order: Order, outcome: Outcome) -> Wait | None:
     if _has_moved(endpoint, order):
         deliveries.update(delivery.id, next_attempt_at=moment)
         return MOVED
+    # Unless it was asked meanwhile to wait for longer, it is the probe that decides.
+    probe = order.held_until is not None and order.held_until == endpoint.open_until
     circuit = endpoints.circuit_of(endpoint).after_failure(
-        moment, probe=order.probe, retry_after=outcome.retry_after
+        moment, probe=probe, retry_after=outcome.retry_after
     )
     endpoints.set_circuit(endpoint.id, circuit)
     if outcome.gone or circuit.beyond_hope(moment):
