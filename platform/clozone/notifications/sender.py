@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from unicodedata import category
 
+from loguru import logger
+
 from clozone.infra.outbound import Answer, Outbound, OutboundFailed, OutboundRefused
 from clozone.kit.http import retry_after_seconds
 from clozone.notifications.signing import signature
@@ -36,8 +38,8 @@ class Outcome:
     """What came of an attempt.
 
     `error` is None when the message was taken, else a class: `http_status`, `redirect`, `gone`, or
-    what `infra.outbound` calls it (timeout, connection, name, tls, private_address, …). `final`:
-    sending it there again is no use. `retry_after`: seconds the receiver asked for.
+    what `infra.outbound` calls it (timeout, connection, name, tls, private_address, …), or
+    `unforeseen`. `final`: sending it there again is no use. `retry_after`: seconds the receiver asked for.
     """
 
     ms: float
@@ -65,22 +67,26 @@ class Sender:
         """Post a message once, within TIMEOUT_SECONDS. To be called outside any unit of work."""
         began = time.monotonic()
         try:
-            answer = self._outbound.request(
-                "POST",
-                message.url,
-                headers=signed_headers(message, int(time.time())),
-                body=message.body.encode(),
-                timeout=TIMEOUT_SECONDS,
-                max_bytes=_READ_BYTES,
-            )
+            return _outcome(self._post(message))
         except (OutboundRefused, OutboundFailed) as error:
-            return Outcome(
-                ms=(time.monotonic() - began) * 1000,
-                error=error.code,
-                detail=str(error),
-                final=isinstance(error, OutboundRefused),
-            )
-        return _outcome(answer)
+            code, detail, final = error.code, str(error), isinstance(error, OutboundRefused)
+        except Exception as error:
+            logger.opt(exception=error).error("a notification failed in a way nobody foresaw")
+            name = type(error).__name__
+            detail = f"could not be sent, for a reason nobody foresaw ({name})"
+            code, final = "unforeseen", False
+        took = (time.monotonic() - began) * 1000
+        return Outcome(ms=took, error=code, detail=detail, final=final)
+
+    def _post(self, message: Message) -> Answer:
+        return self._outbound.request(
+            "POST",
+            message.url,
+            headers=signed_headers(message, int(time.time())),
+            body=message.body.encode(),
+            timeout=TIMEOUT_SECONDS,
+            max_bytes=_READ_BYTES,
+        )
 
 
 def signed_headers(message: Message, timestamp: int) -> Mapping[str, str]:

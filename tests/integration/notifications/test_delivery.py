@@ -168,6 +168,22 @@ def test_a_job_that_the_ledger_gives_up_ends_its_delivery(
     assert (delivery.state, delivery.error) == ("failed", "RuntimeError: a bug")
 
 
+def test_what_nobody_foresaw_is_a_failed_attempt_like_any_other(
+    office: Office, inbox: Receiver
+) -> None:
+    endpoint_id = office.endpoint(inbox.url, secret="whsec_a")
+
+    delivery = office.tell_and_run()
+
+    assert inbox.received == []
+    assert office.outcomes() == [("failed", "unforeseen", None)]
+    assert (delivery.state, delivery.failures) == ("pending", 1)
+    assert delivery.error == "could not be sent, for a reason nobody foresaw (Error)"
+    assert delivery.next_attempt_at is not None
+    assert office.shown(endpoint_id).failures == 1
+    assert (office.job().state, office.job().failures) == ("retrying", 1)
+
+
 def test_an_operator_cancels_a_delivery_and_takes_it_up_again(
     office: Office, inbox: Receiver
 ) -> None:
