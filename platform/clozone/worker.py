@@ -18,7 +18,7 @@ from clozone.llm.meter import init_meter
 from clozone.notifications.sender import init_sender
 from clozone.process import announce_ready, heartbeat, process_name, stop_on_signals
 from clozone.reconciler.service import init_reconciler
-from clozone.recordings.fetcher import init_recordings
+from clozone.recordings.fetcher import fetcher, init_recordings
 from clozone.settings import Settings
 
 # Importing these attaches their handlers to the kinds.
@@ -72,6 +72,7 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     announce_ready(ready_fd)
     while not stop.wait(HEARTBEAT_SECONDS):
         pulse()
+        fetcher().sweep()
         for consumer in consumers:
             consumer.replace_dead_threads()
         if stuck := leases.stuck():

@@ -48,8 +48,12 @@ class Answer:
 
 
 class Stream(NamedTuple):
-    """An answer whose body is still to be read, from `chunks`. Header names are in lower case."""
+    """An answer whose body is still to be read, from `chunks`. Header names are in lower case.
 
+    `url` is the address that answered, after redirects.
+    """
+
+    url: str
     status: int
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
@@ -125,7 +129,7 @@ class Outbound:
                 target = response.headers.get("location")
                 if response.status not in _REDIRECTS or target is None or hop == max_redirects:
                     chunks = whole(url, response, max_bytes)
-                    yield Stream(response.status, _plain(response), chunks)
+                    yield Stream(url, response.status, _plain(response), chunks)
                     return
             onward = _joined(url, target)
             if self._router.origin(onward) != self._router.origin(url):

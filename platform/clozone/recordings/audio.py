@@ -1,7 +1,10 @@
 """Whether what a server sends is sound, by what it says and by what it is."""
 
-# S3's own default for what was stored without a type is the last one.
-_ANY_BYTES = frozenset({"application/octet-stream", "binary/octet-stream"})
+# Of containers that hold more than sound, and of bytes of any kind: S3's own default for what was
+# stored without a type is the last one.
+_ALSO = frozenset(
+    {"application/ogg", "video/webm", "application/octet-stream", "binary/octet-stream"}
+)
 
 SNIFFED_BYTES = 12
 
@@ -9,7 +12,7 @@ SNIFFED_BYTES = 12
 def may_be_audio(declared: str | None) -> bool:
     """Whether a Content-Type header is one that sound comes with; none at all is."""
     media_type = (declared or "").partition(";")[0].strip().lower()
-    return not media_type or media_type.startswith("audio/") or media_type in _ANY_BYTES
+    return not media_type or media_type.startswith("audio/") or media_type in _ALSO
 
 
 def sniff(head: bytes) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 from clozone.infra.outbound import Outbound, Stream
+from clozone.infra.outbound_body import content_length
 from clozone.kit.errors import Retryable
 from clozone.kit.http import retry_after_seconds
 from clozone.recordings.audio import SNIFFED_BYTES, may_be_audio, sniff
@@ -16,9 +17,10 @@ MAX_REDIRECTS = 3
 DOWNLOAD_SECONDS = 240.0
 
 _OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
-# Storage says so of an address whose time is up, and of one that needs a signature and has none.
+# Storage says so of an address whose time is up, and of one that needs a signature and has none;
+# whoever asked knows whether it may be otherwise in a while.
 _GONE = frozenset({400, 401, 403, 404, 410})
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
 class RecordingRefused(Exception):
@@ -30,16 +32,28 @@ class RecordingRefused(Exception):
 
 
 class RecordingGone(Exception):
-    """There is no recording at this address, or not any more."""
+    """There is no recording at this address, or not any more, or not yet.
+
+    `redirected`: it was not the address itself that answered `status`, but where it led to.
+    """
+
+    def __init__(self, status: int, *, redirected: bool) -> None:
+        super().__init__(f"the server answered {status}")
+        self.status = status
+        self.redirected = redirected
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An address to ask, with the headers it takes, and which hosts it may lead to."""
+    """An address to ask, with the headers it takes, and which hosts it may lead to.
+
+    `with_key`: it is one of Vapi's API, asked with the operator's key.
+    """
 
     url: str
     hosts: Callable[[str], bool]
     headers: Mapping[str, str] = field(default_factory=dict)
+    with_key: bool = False
 
     @property
     def identity(self) -> str:
@@ -83,9 +97,9 @@ def _offset(there: Beginning | None, source: Source, partial: Partial) -> int:
 
 
 def _take(stream: Stream, source: Source, partial: Partial, offset: int, max_bytes: int) -> None:
-    status, headers, chunks = stream
+    url, status, headers, chunks = stream
     if status in _GONE:
-        raise RecordingGone(f"the server answered {status}")
+        raise RecordingGone(status, redirected=url != source.url)
     if status == _RANGE_NOT_SATISFIABLE:
         partial.discard_content()
         raise Retryable("the recording is shorter than before, it is fetched anew")
@@ -139,5 +153,4 @@ def _validator(headers: Mapping[str, str]) -> str | None:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
+    return content_length(headers.get("content-length", ""))

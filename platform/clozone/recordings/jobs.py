@@ -8,16 +8,19 @@ from clozone.jobs.kinds import RunningJob, job
 from clozone.kit.errors import NotFound
 from clozone.recordings import service
 from clozone.recordings.download import RecordingRefused
-from clozone.recordings.fetcher import Order, fetcher
+from clozone.recordings.fetcher import KeyRefused, Order, fetcher
 from clozone.recordings.partial import Partial
 
 
-def _give_up(running: RunningJob, _reason: str) -> None:
+def _give_up(running: RunningJob, reason: str) -> None:
+    session_id = UUID(running.payload["session_id"])
+    code, told = service.UNREACHABLE, "the server could not be reached"
+    if reason.startswith(KeyRefused.__name__):
+        code, told = service.KEY_REFUSED, "Vapi refuses the key"
     service.record_failure(
-        UUID(running.payload["session_id"]),
-        service.UNREACHABLE,
-        f"the server could not be reached; the last reason is with the job {running.id}",
+        session_id, code, f"{told}; the last reason is with the job {running.id}"
     )
+    fetcher().discard(session_id)
 
 
 @job(service.FETCH, after_death=_give_up)
@@ -27,10 +30,13 @@ def fetch(running: RunningJob) -> None:
     if not fetcher().enabled:
         with running.completing():
             service.record_not_wanted(session_id)
+        fetcher().discard(session_id)
         return
     with unit_of_work():
         order = service.begin(session_id)
     if order is None:
+        # Deleted since an earlier attempt, perhaps.
+        fetcher().discard(session_id)
         return
     with fetcher().partial(session_id) as partial:
         try:

@@ -67,8 +67,10 @@ class Partial:
         self._file.truncate(0)
 
     def append(self, chunk: bytes) -> None:
-        """Add what came next."""
-        self._file.write(chunk)
+        """Add what came next. Raises OSError when the disk does not take all of it."""
+        left = memoryview(chunk)
+        while left:
+            left = left[self._file.write(left) :]
 
     def head(self, length: int) -> bytes:
         """The first bytes."""
@@ -96,6 +98,18 @@ def open_partial(folder: Path, session_id: UUID) -> Iterator[Partial]:
                 "this recording is being fetched already", after=BUSY_SECONDS
             ) from error
         yield Partial(file, folder / f"{session_id}.json")
+
+
+def discard(folder: Path, session_id: UUID) -> None:
+    """Remove what is there of a session's recording, unless an attempt has it at this moment."""
+    part = folder / f"{session_id}.part"
+    with suppress(FileNotFoundError), part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        part.with_suffix(".json").unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:

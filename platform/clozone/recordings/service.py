@@ -17,6 +17,7 @@ from clozone.web.identity import Actor, Role
 
 FETCH = "recordings.fetch"
 UNREACHABLE = "unreachable"
+KEY_REFUSED = "key_refused"
 
 _EXTENSIONS = {
     "audio/wav": "wav",
@@ -46,6 +47,7 @@ def begin(session_id: UUID) -> Order | None:
     return Order(
         org_id=session.org_id,
         session_id=session_id,
+        called_at=session.ended_at or session.created_at,
         url=session.recording_url,
         expires_at=session.recording_url_expires_at,
         call_id=session.vapi_call_id,
@@ -67,7 +69,9 @@ def record_failure(session_id: UUID, code: str, reason: str) -> None:
     with suppress(NotFound), changing(session_id) as session:
         if session.recording_state == "waiting":
             session.recording_state = "failed"
-            session.recording_error = f"{code}: {reason}"[:_LONGEST_REASON]
+            # It may quote the server; PostgreSQL takes no NUL.
+            plain = "".join(c if c.isprintable() else " " for c in reason)
+            session.recording_error = f"{code}: {plain}"[:_LONGEST_REASON]
 
 
 def record_not_wanted(session_id: UUID) -> None:

@@ -37,6 +37,8 @@ def test_the_first_bytes_decide(head: bytes, media_type: str | None):
         ("Audio/X-WAV; codecs=1", True),
         ("application/octet-stream", True),
         ("binary/octet-stream", True),
+        ("application/ogg", True),
+        ("video/webm; codecs=opus", True),
         ("", True),
         (None, True),
         ("text/html; charset=utf-8", False),
