@@ -101,9 +101,7 @@ class Office:
     def later(self) -> None:
         """Let what waits be due, and what circuits are open come to their time; then run it."""
         with unit_of_work(self.scope):
-            Job.update(run_at=Job.created_at).where(
-                Job.kind == "notifications.deliver", Job.state == "retrying"
-            ).execute()
+            self._let_be_due()
             NotificationEndpoint.update(open_until=now()).where(
                 NotificationEndpoint.open_until.is_null(False)
             ).execute()
@@ -113,9 +111,16 @@ class Office:
         """Let what waits be due and run it, while circuits stay as they are."""
         with unit_of_work(self.scope):
             jobs = list(Job.select().where(Job.state == "retrying"))
-            Job.update(run_at=Job.created_at).where(Job.state == "retrying").execute()
+            self._let_be_due()
         for job in jobs:
             self._runner.run(job.id)
+
+    @staticmethod
+    def _let_be_due() -> None:
+        Job.update(run_at=Job.created_at).where(Job.state == "retrying").execute()
+        NotificationDelivery.update(next_attempt_at=NotificationDelivery.created_at).where(
+            NotificationDelivery.next_attempt_at.is_null(False)
+        ).execute()
 
     def jobs(self, kind: str = "notifications.%", *, due: bool = False) -> list[Job]:
         """The organisation's jobs of these kinds, oldest first."""

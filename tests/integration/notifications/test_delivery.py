@@ -135,6 +135,31 @@ def test_what_fails_is_sent_again_on_schedule_under_the_same_id(
     ]
 
 
+def test_a_worker_that_dies_before_the_ledger_knows_of_a_failure_does_not_hasten_the_next_attempt(
+    office: Office, inbox: Receiver
+) -> None:
+    office.endpoint(inbox.url)
+    inbox.then(FAILING)
+    office.tell()
+    office.run_one(office.jobs()[0].id)
+    delivery_id = office.delivery().id
+    with unit_of_work(office.scope):
+        order = sending.begin(delivery_id, 1, early=False)
+    assert isinstance(order, sending.Order)
+    outcome = sender.sender().send(order.message)
+    with unit_of_work(office.scope):
+        sending.note_failure(order, outcome)
+
+    office.run()
+
+    assert len(inbox.received) == 1
+    job, due = office.job(), office.delivery().next_attempt_at
+    assert (job.state, job.failures) == ("retrying", 0)
+    assert job.run_at >= due
+    office.later()
+    assert office.delivery().state == "delivered"
+
+
 def test_after_the_last_attempt_it_is_given_up(office: Office, inbox: Receiver) -> None:
     office.endpoint(inbox.url)
     inbox.always(FAILING)

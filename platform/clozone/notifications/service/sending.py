@@ -66,6 +66,10 @@ def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None
     if endpoint is None or not endpoint.enabled:
         deliveries.fail(delivery_id, series, DISABLED, moment)
         return None
+    if delivery.failures and delivery.next_attempt_at and moment < delivery.next_attempt_at:
+        # The failure is on record, but its worker died before the ledger knew of it.
+        wait = (delivery.next_attempt_at - moment).total_seconds()
+        return Wait(wait, "the next attempt is not due yet")
     held_until = None
     if endpoint.open_until is not None:
         if endpoints.take_probe(endpoint.id, moment, moment + PROBE):
