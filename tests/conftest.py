@@ -115,20 +115,6 @@ def web(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="session")
-def worker(
-    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PlatformProcess]:
-    """A real worker process on this worker's database, and a scheduler that sweeps for it."""
-    logs = tmp_path_factory.mktemp("worker")
-    with (
-        PlatformProcess(["scheduler"], environment, logs / "scheduler.log"),
-        PlatformProcess(["worker"], environment, logs / "worker.log") as process,
-    ):
-        process.await_line("worker ready")
-        yield process
-
-
 @pytest.fixture
 def api(web: str) -> Iterator[httpx2.Client]:
     """A client of the web process, without credentials."""

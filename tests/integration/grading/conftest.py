@@ -1,6 +1,7 @@
 """Grading on processes of its own: an offline model whose faults hit nobody else, a web, a worker.
 
-The worker of other folders lives as long as the run, and must not take the jobs of these tests.
+The worker lives as long as the module that asks for it: it takes whatever waits in the database, and
+must not take the jobs of tests that run theirs themselves.
 """
 
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def own_web(
         yield f"http://{address}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def grader(
     own_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PlatformProcess]:
