@@ -17,13 +17,13 @@ from clozone.infra.object_storage import object_storage, scorecard_key
 from clozone.infra.progress import announce
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import UNFINISHED, WAITING
+from clozone.jobs.notices import tell
 from clozone.kit.clock import now
 from clozone.kit.errors import Conflict, NotFound
 from clozone.kit.pagination import Page, PageQuery, Position, page_of
 from clozone.web.identity import Actor, Role
 
 RENDER_SCORECARD = "exports.render_scorecard"
-FAN_OUT = "notifications.fan_out"
 PDF = "application/pdf"
 LIST = "exports"
 
@@ -124,7 +124,7 @@ def finish_scorecard(order: Order, size_bytes: int) -> None:
         "size_bytes": size_bytes,
         "url": f"/api/exports/{order.export_id}",
     }
-    enqueue(FAN_OUT, {"type": "export.ready", "data": data})
+    tell("export.ready", data)
     announce(order.facts.session_id)
 
 

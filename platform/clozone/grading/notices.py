@@ -5,10 +5,8 @@ from typing import Any
 
 from clozone.grading import repository
 from clozone.grading.scored_call import ScoredCall
-from clozone.jobs.enqueue import enqueue
+from clozone.jobs.notices import tell
 from clozone.models.training import SessionReview, TrainingSession
-
-FAN_OUT = "notifications.fan_out"
 
 
 def tell_graded(session: TrainingSession, scored: ScoredCall) -> None:
@@ -34,4 +32,4 @@ def _tell(event: str, session: TrainingSession, facts: Mapping[str, Any]) -> Non
         **facts,
         "url": f"/api/sessions/{session.id}",
     }
-    enqueue(FAN_OUT, {"type": event, "data": data})
+    tell(event, data)

@@ -11,13 +11,11 @@ from typing import Literal
 from uuid import UUID
 
 from clozone.infra.postgres import Scope, database, unit_of_work
-from clozone.jobs.enqueue import enqueue
+from clozone.jobs.notices import tell
 from clozone.kit.clock import iso, now
 from clozone.llm.errors import BudgetExhausted
 
 Period = Literal["day", "month"]
-
-FAN_OUT = "notifications.fan_out"
 
 _WINDOWS = """
 FROM budget_windows w JOIN budgets b ON b.id = w.budget_id
@@ -137,7 +135,7 @@ def note_exhausted(refusal: BudgetExhausted) -> None:
         }
         # What the whole installation may spend is the operator's business.
         amount = {"cap_microdollars": cap} if owner else {}
-        enqueue(FAN_OUT, {"type": "budget.reached", "data": data | amount}, org_id=owner)
+        tell("budget.reached", data | amount, org_id=owner)
 
 
 def window(period: Period, moment: datetime) -> date:

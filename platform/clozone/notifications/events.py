@@ -1,10 +1,6 @@
 """What organisations can be told of, and what a message says.
 
-The code in which something happens enqueues `notifications.fan_out` by name, in its own transaction:
-
-    enqueue("notifications.fan_out", {"type": "session.graded", "data": {…}})
-
-`data` holds ids, figures and `url`, a path of our API; never a transcript, a name or an address.
+The code in which something happens says so by `jobs.notices.tell`, in its own transaction.
 """
 
 from enum import StrEnum

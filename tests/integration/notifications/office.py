@@ -11,7 +11,7 @@ from tests.support.people import Team
 
 import clozone.notifications.jobs  # noqa: F401 - attaches the handlers
 from clozone.infra.postgres import Scope, unit_of_work
-from clozone.jobs.enqueue import enqueue
+from clozone.jobs import notices
 from clozone.jobs.leases import Leases
 from clozone.kit.clock import now
 from clozone.models.notifications import (
@@ -80,7 +80,7 @@ class Office:
     def tell(self, event: str = "session.graded", **data: Any) -> None:
         """What the code does in which something happens."""
         with unit_of_work(self.scope):
-            enqueue("notifications.fan_out", {"type": event, "data": data})
+            notices.tell(event, data)
 
     def run(self) -> None:
         """Run what is due, and what follows from it and is due at once."""

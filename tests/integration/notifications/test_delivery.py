@@ -12,6 +12,7 @@ from tests.support.notification_receiver import Receiver, Reply
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs import control
 from clozone.jobs.enqueue import enqueue
+from clozone.jobs.notices import tell
 from clozone.kit.clock import now
 from clozone.kit.errors import Conflict
 from clozone.models.notifications import NotificationDelivery
@@ -456,7 +457,7 @@ def test_a_budget_of_the_installation_concerns_every_organisation(
     office.endpoint(f"{inbox.url}/one")
     other_office.endpoint(f"{inbox.url}/two")
     with unit_of_work(Scope.platform()):
-        job_id = enqueue("notifications.fan_out", {"type": "budget.reached", "data": {}})
+        job_id = tell("budget.reached", {})
 
     office.run_one(job_id)
     office.run()
