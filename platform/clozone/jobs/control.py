@@ -126,7 +126,7 @@ def _claim(job: Job) -> Claim:
     return Claim(
         id=job.id,
         org_id=job.org_id,
-        turn_of=job.org_id or UUID(int=0),
+        turn_of=job.turn_of,
         kind=job.kind,
         queue=Queue(job.queue),
         payload=job.payload,

@@ -49,7 +49,7 @@ class Job(Table):
     """
 
     org_id = UUIDField(null=True)
-    # Made by the database: the organisation, or the platform, in whose turn it is taken.
+    # The organisation, or the platform (0), in whose turn it is taken. `org_id` says whose rows.
     turn_of = UUIDField()
     kind = TextField()
     queue = CharField(max_length=16)

@@ -51,12 +51,12 @@ def test_what_a_claim_touches_does_not_grow_with_what_waits(
 def _add(connection: Connection, org_id: UUID, jobs: int) -> None:
     connection.execute(
         """
-        INSERT INTO jobs (id, org_id, kind, queue, payload, state, run_at, attempt, failures, lost,
-          max_attempts, created_at)
-        SELECT uuidv7(), %s, 'test.cost', 'bulk', '{}', 'queued', now(), 0, 0, 0, 3, now()
+        INSERT INTO jobs (id, org_id, turn_of, kind, queue, payload, state, run_at, attempt, failures,
+          lost, max_attempts, created_at)
+        SELECT uuidv7(), %s, %s, 'test.cost', 'bulk', '{}', 'queued', now(), 0, 0, 0, 3, now()
         FROM generate_series(1, %s)
         """,
-        (org_id, jobs),
+        (org_id, org_id, jobs),
     )
 
 
