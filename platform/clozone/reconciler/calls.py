@@ -12,6 +12,7 @@ from clozone.models.accounts import Profile
 from clozone.models.training import TrainingSession
 from clozone.reconciler.findings import Finding, Kind, Recording
 from clozone.reconciler.vapi_api import Call
+from clozone.sessions.lifecycle import CALL_UNKNOWN, was_given_up
 from clozone.webhooks.envelope import References, references_of
 from clozone.webhooks.fields import first_moment
 from clozone.webhooks.vapi import END_OF_CALL_REPORT, ENDED, parse_message
@@ -65,7 +66,7 @@ def _finding(
     session = known.by_call.get(call_id)
     if not is_over(call) or not _is_ours(session, claims, known):
         return None
-    if session is not None and session.status not in _UNSETTLED:
+    if session is not None and not _waits(session):
         # It got what it needs, however that came.
         return _recording(call, session) if with_recordings else None
     states = known.reports.get(call_id)
@@ -74,6 +75,11 @@ def _finding(
     if states == {"dead"}:
         return Finding(Kind.report_dead, session.id if session else None, call_id)
     return None
+
+
+def _waits(session: TrainingSession) -> bool:
+    """Whether a report of the call would still decide the session."""
+    return session.status in _UNSETTLED or was_given_up(session)
 
 
 def _is_ours(session: TrainingSession | None, claims: References, known: _Known) -> bool:
@@ -109,6 +115,7 @@ def _known(call_ids: list[str], claims: list[References]) -> _Known:
         TrainingSession.id,
         TrainingSession.vapi_call_id,
         TrainingSession.status,
+        TrainingSession.ended_reason,
         TrainingSession.recording_state,
         TrainingSession.recording_url,
         TrainingSession.deleted_at,
@@ -131,19 +138,36 @@ def _known(call_ids: list[str], claims: list[References]) -> _Known:
     )
 
 
-def unsettled(before: datetime, limit: int) -> list[tuple[UUID, str, datetime]]:
-    """Sessions whose call does not seem to end: (id, call id, created at), the oldest first."""
+def unsettled(
+    behind: UUID | None, *, unchanged_since: datetime, given_up_since: datetime, limit: int
+) -> list[TrainingSession]:
+    """Sessions whose call does not seem to end, and those given up since then: who comes `behind`
+    that id first, and then from the beginning. Loaded is what is asked of them.
+    """
+    waiting = TrainingSession.status.in_(_UNSETTLED)
+    given_up = (
+        (TrainingSession.status == "failed")
+        & (TrainingSession.ended_reason == CALL_UNKNOWN)
+        & (TrainingSession.updated_at >= given_up_since)
+    )
     query = (
         TrainingSession.select(
-            TrainingSession.id, TrainingSession.vapi_call_id, TrainingSession.created_at
+            TrainingSession.id,
+            TrainingSession.vapi_call_id,
+            TrainingSession.status,
+            TrainingSession.ended_reason,
+            TrainingSession.created_at,
         )
         .where(
-            TrainingSession.status.in_(_UNSETTLED),
+            waiting | given_up,
             TrainingSession.vapi_call_id.is_null(False),
             TrainingSession.deleted_at.is_null(),
-            TrainingSession.updated_at < before,
+            TrainingSession.updated_at < unchanged_since,
         )
-        .order_by(TrainingSession.created_at)
-        .limit(limit)
+        .order_by(TrainingSession.id)
     )
-    return [(session.id, str(session.vapi_call_id), session.created_at) for session in query]
+    if behind is None:
+        return list(query.limit(limit))
+    found = list(query.where(TrainingSession.id > behind).limit(limit))
+    again = query.where(TrainingSession.id <= behind).limit(limit - len(found))
+    return [*found, *again] if len(found) < limit else found

@@ -21,6 +21,11 @@ class Kind(StrEnum):
     recording_missing = "recording_missing"
 
 
+def plain(text: str) -> str:
+    """The text without what no database or terminal takes: NUL, halves of characters."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """The state in which a session's recording was found, and an address it did not know of."""
@@ -41,7 +46,7 @@ class Finding:
 
     def __str__(self) -> str:
         named = (("id", self.id), ("call", self.call_id))
-        return " ".join([self.kind, *(f"{name}={value}" for name, value in named if value)])
+        return plain(" ".join([self.kind, *(f"{name}={value}" for name, value in named if value)]))
 
 
 @dataclass(slots=True)
@@ -56,6 +61,7 @@ class Account:
     healed: list[Finding] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     calls_read: bool = False
+    asked_until: UUID | None = None
 
     def counts(self) -> dict[str, Any]:
         """The account as the table and the log keep it."""

@@ -13,14 +13,12 @@ from clozone.models.training import Export
 from clozone.reconciler.calls import is_over, report_from
 from clozone.reconciler.findings import Finding, Kind
 from clozone.reconciler.vapi_api import VapiApi
-from clozone.recordings.service import FETCH
 from clozone.sessions import lifecycle
+from clozone.sessions.recording import want_recording
 from clozone.sessions.rollup import changing
 from clozone.webhooks import inbox
 from clozone.webhooks.envelope import read_envelope
 
-# Of a session's `ended_reason`: Vapi knows nothing of the call, and never will.
-CALL_UNKNOWN = "call-unknown-to-vapi"
 # Marks reports in the inbox that the reconciler made; Vapi's have a user agent of Vapi's.
 ORIGIN = {"user-agent": "clozone reconciler", "content-type": "application/json"}
 
@@ -28,7 +26,7 @@ _STEPS = ("sessions.clean_transcript", "grading.grade_session")
 
 
 def heal(finding: Finding, vapi: VapiApi | None) -> bool:
-    """Mend one finding; whether there was still something to mend. Raises VapiFailed."""
+    """Mend one finding; whether there was still something to mend. Raises what fails."""
     if finding.kind is Kind.report_missing:
         return vapi is not None and _fetch_report(vapi, finding.call_id or "")
     if finding.id is None or finding.kind is Kind.report_dead:
@@ -79,12 +77,7 @@ def _try_again(_: Finding, session_id: UUID) -> bool:
 
 
 def _give_up(_: Finding, session_id: UUID) -> bool:
-    with changing(session_id) as session:
-        if session.status not in ("pending", "in_progress"):
-            return False
-        session.status = "failed"
-        session.ended_reason = session.ended_reason or CALL_UNKNOWN
-    return True
+    return lifecycle.give_up_call(session_id)
 
 
 def _render(_: Finding, session_id: UUID) -> bool:
@@ -113,18 +106,10 @@ def _fetch_recording(finding: Finding, session_id: UUID) -> bool:
     with changing(session_id) as session:
         if found is None or session.recording_state != found.state:
             return False
-        session.recording_state = "waiting"
-        session.recording_error = None
-        session.recording_key = None
         if found.url is not None:
             session.recording_url = found.url
             session.recording_url_expires_at = found.expires_at
-        enqueue(
-            FETCH,
-            {"session_id": str(session_id)},
-            org_id=session.org_id,
-            dedupe_key=f"recording:{session_id}",
-        )
+        want_recording(session)
     return True
 
 

@@ -10,6 +10,7 @@ from clozone.recordings import service
 from clozone.recordings.download import RecordingRefused
 from clozone.recordings.fetcher import KeyRefused, Order, fetcher
 from clozone.recordings.partial import Partial
+from clozone.sessions.recording import FETCH
 
 
 def _give_up(running: RunningJob, reason: str) -> None:
@@ -23,7 +24,7 @@ def _give_up(running: RunningJob, reason: str) -> None:
     fetcher().discard(session_id)
 
 
-@job(service.FETCH, after_death=_give_up)
+@job(FETCH, after_death=_give_up)
 def fetch(running: RunningJob) -> None:
     """Store the recording of the session in the payload, if it waits for it."""
     session_id = UUID(running.payload["session_id"])

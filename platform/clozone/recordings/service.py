@@ -15,7 +15,6 @@ from clozone.recordings.schemas import RecordingAnswer
 from clozone.sessions.rollup import changing
 from clozone.web.identity import Actor, Role
 
-FETCH = "recordings.fetch"
 UNREACHABLE = "unreachable"
 KEY_REFUSED = "key_refused"
 

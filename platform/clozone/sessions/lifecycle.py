@@ -7,11 +7,15 @@ from uuid import UUID
 from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import RunningJob
 from clozone.kit.errors import Conflict, NotFound
+from clozone.models.training import TrainingSession
 from clozone.sessions.gradability import why_not_gradable
 from clozone.sessions.metrics import measure
 from clozone.sessions.rollup import changing
 from clozone.sessions.timing import call_seconds
 from clozone.sessions.transcript import Utterance, clean
+
+# Of a session's `ended_reason`: Vapi knows nothing of the call.
+CALL_UNKNOWN = "call-unknown-to-vapi"
 
 
 def take_transcript(session_id: UUID) -> None:
@@ -32,6 +36,24 @@ def take_transcript(session_id: UUID) -> None:
             session.not_gradable_reason = reason.value
             return
         enqueue("grading.grade_session", {"session_id": str(session_id)}, subject_id=session_id)
+
+
+def give_up_call(session_id: UUID) -> bool:
+    """Vapi knows nothing of the session's call: it failed, unless a report comes after all.
+
+    Whether it was waiting for the call's end. Raises NotFound.
+    """
+    with changing(session_id) as session:
+        if session.status not in ("pending", "in_progress"):
+            return False
+        session.status = "failed"
+        session.ended_reason = CALL_UNKNOWN
+    return True
+
+
+def was_given_up(session: TrainingSession) -> bool:
+    """Whether the session failed for want of its call only."""
+    return session.status == "failed" and session.ended_reason == CALL_UNKNOWN
 
 
 def try_again(session_id: UUID) -> None:

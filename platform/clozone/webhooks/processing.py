@@ -2,7 +2,8 @@
 
 A session only ever moves forward: a late status never reopens what has ended, and of several
 reports the first decides. One exception heals: a report in which both sides speak replaces one in
-which they did not. What the deciding report tells stands; other messages fill what it left open.
+which they did not; and a session that was given up, because Vapi knew nothing of its call, has not
+been decided. What the deciding report tells stands; other messages fill what it left open.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from clozone.jobs.enqueue import enqueue
 from clozone.kit.clock import now
 from clozone.models.operations import WebhookEvent
 from clozone.models.training import TrainingSession
+from clozone.sessions.lifecycle import was_given_up
+from clozone.sessions.recording import want_recording
 from clozone.sessions.rollup import changing
 from clozone.sessions.transcript import tidy
 from clozone.webhooks import inbox, routing
@@ -105,7 +108,7 @@ def _keep(told: dict[str, Any], session: TrainingSession, *, overwrite: bool = F
 
 
 def _decides(report: CallUpdate, session: TrainingSession) -> bool:
-    if session.status in _NOT_ENDED:
+    if session.status in _NOT_ENDED or was_given_up(session):
         return True
     if session.status not in ("processing", "not_gradable"):
         return False
@@ -134,14 +137,8 @@ def _take_transcript(update: CallUpdate, session: TrainingSession) -> None:
 def _want_recording(session: TrainingSession) -> None:
     if session.recording_url is None or session.recording_state != "none":
         return
-    session.recording_state = "waiting"
     moment = now()
     expires_at = session.recording_url_expires_at
-    enqueue(
-        "recordings.fetch",
-        {"session_id": str(session.id)},
-        org_id=session.org_id,
-        dedupe_key=f"recording:{session.id}",
-        # What expires first comes first: half-way through its life an address is half an hour due.
-        run_at=min(moment, expires_at - _LIFE_OF_ADDRESS) if expires_at else moment,
-    )
+    # What expires first comes first: half-way through its life an address is half an hour due.
+    due = min(moment, expires_at - _LIFE_OF_ADDRESS) if expires_at else moment
+    want_recording(session, run_at=due)

@@ -7,6 +7,7 @@ from uuid import UUID
 from tests.support.one_job import OneJobRunner
 from tests.support.practice import Practice
 from tests.support.vapi import Call, Json, encoded
+from tests.support.vapi_server import VapiServer
 
 import clozone.exports.jobs
 import clozone.reconciler.jobs
@@ -151,6 +152,12 @@ def vapi_call(call: Call, *talk: tuple[str, str], ago: timedelta = HOUR, **field
         "endedAt": moment,
         **fields,
     }
+
+
+def put(vapi: VapiServer, call: Call, *talk: tuple[str, str], **fields: object) -> None:
+    """The call is in Vapi's list."""
+    told = vapi_call(call, *talk, **fields)
+    vapi.add_call(call.id, told.pop("createdAt"), **told)
 
 
 def practised(practice: Practice, **fields: Any) -> UUID:

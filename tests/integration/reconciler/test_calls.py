@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from reconciler_probe import HOUR, practised, vapi_call
+from reconciler_probe import HOUR, practised, put
 from tests.support.practice import Practice
 from tests.support.vapi import TALK, Call, metadata_of
-from tests.support.vapi_server import API_KEY, Fault, VapiServer
+from tests.support.vapi_server import API_KEY, Fault
 
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.kit.clock import iso, now
@@ -16,7 +16,6 @@ from clozone.models.operations import WebhookEvent
 from clozone.models.training import TrainingSession
 from clozone.reconciler import vapi_api
 from clozone.reconciler.findings import Kind
-from clozone.reconciler.healing import CALL_UNKNOWN
 from clozone.sessions.erasure import delete_session
 from clozone.web.identity import Actor, Role
 
@@ -27,11 +26,6 @@ GRADE = "grading.grade_session"
 def call(practice: Practice) -> Call:
     """A call of the rep's, for which no session was started."""
     return Call(metadata_of(practice))
-
-
-def put(vapi: VapiServer, call: Call, *talk: tuple[str, str], **fields: object) -> None:
-    told = vapi_call(call, *talk, **fields)
-    vapi.add_call(call.id, told.pop("createdAt"), **told)
 
 
 def sessions_of(practice: Practice, call: Call) -> list[TrainingSession]:
@@ -165,7 +159,7 @@ def test_a_dry_run_only_says_so(reconciler, practice, vapi, call):
     assert [f.kind for f in reconciler.found(account, call.id)] == [Kind.report_missing]
     assert account.healed == []
     assert reconciler.events(call.id) == []
-    assert vapi.asked("/call/") == []
+    assert vapi.asked(f"/call/{call.id}") == []
     # It counts for nothing: the next run looks from the same time on.
     assert reconciler.row().dry_run is True
     assert reconciler.healed(reconciler.run(), call.id) == [Kind.report_missing]
@@ -331,33 +325,6 @@ def test_nobody_at_the_address_is_an_error(reconciler, monkeypatch):
     ):
         account = reconciler.run(vapi_base_url=address)
         assert any(words in error for error in account.errors), account.errors
-
-
-def test_a_session_whose_call_ended_unheard_is_asked_for_by_name(reconciler, practice, vapi):
-    session_id = practice.session()
-    call = Call(metadata_of(practice, session_id))
-    practice.change(session_id, vapi_call_id=call.id, status="in_progress")
-    reconciler.age(session_id, timedelta(days=3))
-    # So long ago that the list, from the last run on, does not tell of it.
-    put(vapi, call, *TALK, ago=timedelta(days=3))
-    account = reconciler.run()
-    assert reconciler.healed(account, call.id) == [Kind.report_missing]
-    reconciler.process(call.id)
-    assert reconciler.session(session_id).status == "processing"
-
-
-def test_a_session_whose_call_vapi_does_not_know_fails_in_time(reconciler, practice, vapi):
-    old, young = (
-        practised(practice, vapi_call_id=f"call-{new_id()}", status="in_progress") for _ in range(2)
-    )
-    reconciler.age(old, timedelta(hours=49))
-    reconciler.age(young, timedelta(hours=47))
-    account = reconciler.run()
-    assert reconciler.healed(account, old, young) == [Kind.call_unknown]
-    session = reconciler.session(old)
-    assert (session.status, session.ended_reason) == ("failed", CALL_UNKNOWN)
-    assert reconciler.session(young).status == "in_progress"
-    assert practice.rollup() == practice.recount()
 
 
 def test_a_recording_that_came_after_the_report_is_fetched(reconciler, practice, vapi):

@@ -16,7 +16,9 @@ from clozone.models.operations import Job, WebhookEvent
 from clozone.models.training import Export, SessionGrade
 from clozone.reconciler.findings import Finding, Kind, Recording
 from clozone.reconciler.healing import heal
+from clozone.reconciler.local import MOST_DEAD_FETCHES
 from clozone.sessions.erasure import delete_session
+from clozone.sessions.recording import FETCH
 from clozone.web.identity import Actor, Role
 
 CLEAN, GRADE, RENDER = (
@@ -156,6 +158,20 @@ def test_a_scorecard_that_was_given_up_is_tried_again(reconciler, practice, grad
     rendered(reconciler, storage, graded)
 
 
+def test_a_scorecard_whose_rendering_dies_each_time_is_not_begun_for_ever(
+    reconciler, practice, graded
+):
+    for _ in range(2):
+        assert reconciler.healed(reconciler.run(), graded) == [Kind.scorecard_missing]
+        reconciler.end_jobs(graded, "dead", "KeyError: 'score'")
+        reconciler.age(graded)
+    assert reconciler.found(reconciler.run(), graded) == []
+    with unit_of_work(practice.scope):
+        # Other content, which may well be rendered.
+        SessionGrade.update(updated_at=now()).where(SessionGrade.session_id == graded).execute()
+    assert reconciler.healed(reconciler.run(), graded) == [Kind.scorecard_missing]
+
+
 def test_a_scorecard_that_is_being_made_is_left_alone(reconciler, practice, graded):
     with_job(practice, graded, RENDER, "retrying")
     assert reconciler.found(reconciler.run(), graded) == []
@@ -185,6 +201,7 @@ def recorded(practice: Practice, reconciler: Reconciler, **fields: object):
         {"recording_state": "none", "recording_url": "https://storage.vapi.ai/r.wav"},
         {"recording_state": "failed", "recording_error": "expired: its address works no more"},
         {"recording_state": "failed", "recording_error": "unreachable: it was away"},
+        {"recording_state": "failed", "recording_error": "key_refused: Vapi refuses the key"},
     ],
 )
 def test_a_recording_that_is_not_on_its_way_is_fetched(reconciler, practice, fields):
@@ -209,13 +226,33 @@ def test_a_recording_that_cannot_be_had_is_left_alone(reconciler, practice, fiel
     assert reconciler.found(reconciler.run(), session_id) == []
 
 
-def test_a_failed_recording_needs_a_key_and_storing_to_be_tried_again(reconciler, practice):
+@pytest.mark.parametrize("reason", ["expired", "key_refused"])
+def test_a_recording_that_only_a_key_can_bring_needs_one(reconciler, practice, reason):
     session_id = recorded(
-        practice, reconciler, recording_state="failed", recording_error="expired: no more"
+        practice, reconciler, recording_state="failed", recording_error=f"{reason}: no more"
     )
     assert reconciler.found(reconciler.run(vapi_api_key=None), session_id) == []
     assert reconciler.found(reconciler.run(recordings="off"), session_id) == []
     assert reconciler.healed(reconciler.run(), session_id) == [Kind.recording_missing]
+
+
+def test_a_recording_whose_server_was_away_needs_no_key(reconciler, practice):
+    session_id = recorded(
+        practice, reconciler, recording_state="failed", recording_error="unreachable: away"
+    )
+    account = reconciler.run(vapi_api_key=None)
+    assert reconciler.healed(account, session_id) == [Kind.recording_missing]
+
+
+def test_a_recording_whose_fetching_dies_each_time_is_not_begun_for_ever(reconciler, practice):
+    session_id = recorded(
+        practice, reconciler, recording_state="failed", recording_error="unreachable: away"
+    )
+    for _ in range(MOST_DEAD_FETCHES - 1):
+        with_job(practice, session_id, FETCH, "dead")
+    assert reconciler.found(reconciler.run(dry_run=True), session_id) != []
+    with_job(practice, session_id, FETCH, "dead")
+    assert reconciler.found(reconciler.run(dry_run=True), session_id) == []
 
 
 def test_a_recording_that_is_lost_is_fetched_anew(reconciler, practice, storage, vapi):
@@ -247,8 +284,6 @@ def test_a_recording_that_is_lost_is_fetched_anew(reconciler, practice, storage,
         (Kind.call_unknown, None),
         (Kind.scorecard_missing, None),
         (Kind.recording_missing, Recording("waiting")),
-        (Kind.event_waiting, None),
-        (Kind.report_dead, None),
     ],
 )
 @pytest.mark.parametrize("gone", [False, True])
