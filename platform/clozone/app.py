@@ -19,13 +19,13 @@ from clozone.health.service import Health
 from clozone.infra.cache import AnalyticsCache, init_cache
 from clozone.infra.logging import configure_logging
 from clozone.infra.object_storage import init_object_storage
-from clozone.infra.outbound import Outbound
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import ProgressFeed, init_progress
 from clozone.jobs.delivery import init_delivery
 from clozone.notifications.routes.deliveries import blueprint as notification_deliveries
 from clozone.notifications.routes.endpoints import OUTBOUND
 from clozone.notifications.routes.endpoints import blueprint as notification_endpoints
+from clozone.notifications.sender import notifying
 from clozone.process import announce_ready
 from clozone.recordings.routes import blueprint as recordings
 from clozone.sessions.routes import blueprint as sessions
@@ -107,7 +107,7 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         init_cache(settings)
         init_progress(settings)
         init_object_storage(settings)
-        app.extensions[OUTBOUND] = Outbound(settings)
+        app.extensions[OUTBOUND] = notifying(settings)
         app.extensions["analytics_cache"] = AnalyticsCache(settings)
         app.extensions["progress"] = progress = ProgressFeed(settings)
         progress.start()

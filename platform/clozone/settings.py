@@ -143,6 +143,14 @@ class Settings(BaseSettings):
     recording_max_bytes: int = Field(
         268_435_456, ge=1, description="Largest recording that is stored, bytes."
     )
+    recording_allowed_networks: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
+        [],
+        description="Comma-separated private networks (CIDR) that RECORDING_HOSTS may be in. "
+        "Default: public addresses only.",
+    )
+    recording_allow_http: bool = Field(
+        False, description="Let recordings be fetched over plain HTTP too."
+    )
     reconcile_every_seconds: float = Field(
         900.0, gt=0, description="How often what was missed is looked for, seconds."
     )
@@ -150,14 +158,14 @@ class Settings(BaseSettings):
         48.0, gt=0, description="How far back it is looked for, and how long a call may be unknown."
     )
 
-    # Addresses that others gave us
-    outbound_allowed_networks: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
+    # Notifications
+    notification_allowed_networks: Annotated[list[IPv4Network | IPv6Network], NoDecode] = Field(
         [],
-        description="Comma-separated private networks (CIDR) that recordings and notifications may "
-        "be in. Default: public addresses only.",
+        description="Comma-separated private networks (CIDR) that every organisation may have "
+        "notifications sent to. Default: public addresses only.",
     )
-    outbound_allow_http: bool = Field(
-        False, description="Let recordings and notifications go over plain HTTP too."
+    notification_allow_http: bool = Field(
+        False, description="Let notifications go over plain HTTP too."
     )
 
     # Limits
@@ -195,9 +203,11 @@ class Settings(BaseSettings):
     worker_threads_interactive: int = Field(4, description="Threads for work a person waits for.")
     worker_threads_llm: int = Field(4, description="Threads for work that waits for the model.")
     worker_threads_outgoing: int = Field(
-        2, description="Threads for work that waits for others' servers: notifications, recordings."
+        2, description="Threads for work that waits for others' servers: notifications."
     )
-    worker_threads_bulk: int = Field(1, description="Threads for work nobody waits for.")
+    worker_threads_bulk: int = Field(
+        2, description="Threads for work nobody waits for: recordings, upkeep."
+    )
     job_lease_seconds: float = Field(
         6.0, description="A worker silent for this long has lost its job to the next one."
     )
@@ -222,7 +232,13 @@ class Settings(BaseSettings):
         None, description="Also write combined.log and error.log, rotated, into this folder."
     )
 
-    @field_validator("cors_origins", "outbound_allowed_networks", "recording_hosts", mode="before")
+    @field_validator(
+        "cors_origins",
+        "notification_allowed_networks",
+        "recording_allowed_networks",
+        "recording_hosts",
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):

@@ -22,8 +22,7 @@ from urllib3 import BaseHTTPResponse
 from clozone.infra.deadline_sockets import Deadline
 from clozone.infra.outbound_body import CHUNK_BYTES, beginning, whole
 from clozone.infra.outbound_errors import OutboundFailed, OutboundRefused, explained
-from clozone.infra.outbound_route import Resolve, Router
-from clozone.settings import Settings
+from clozone.infra.outbound_route import Allowed, Resolve, Router
 
 USER_AGENT = "clozone"
 STREAM_SECONDS = 600.0
@@ -66,9 +65,9 @@ class Outbound:
     """
 
     def __init__(
-        self, settings: Settings, *, resolve: Resolve | None = None, ca_file: str | None = None
+        self, allowed: Allowed, *, resolve: Resolve | None = None, ca_file: str | None = None
     ) -> None:
-        self._router = Router(settings, resolve=resolve, ca_file=ca_file)
+        self._router = Router(allowed, resolve=resolve, ca_file=ca_file)
 
     def check(self, url: str, *, timeout: float = 5.0) -> None:
         """Return if `url` may be asked as things are now. Resolves its name, sends nothing."""
@@ -180,6 +179,7 @@ def _plain(response: BaseHTTPResponse) -> dict[str, str]:
 
 
 __all__ = [
+    "Allowed",
     "Answer",
     "Outbound",
     "OutboundFailed",

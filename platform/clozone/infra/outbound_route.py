@@ -4,7 +4,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Timeout, Url, parse_url
 
-from clozone.infra.addresses import is_outside, parse_address, within
+from clozone.infra.addresses import Network, is_outside, parse_address, within
 from clozone.infra.deadline_sockets import (
     LONGEST_READ_SECONDS,
     Deadline,
@@ -24,7 +24,6 @@ from clozone.infra.deadline_sockets import (
 )
 from clozone.infra.outbound_body import StrictResponse
 from clozone.infra.outbound_errors import OutboundFailed, OutboundRefused
-from clozone.settings import Settings
 
 CONNECT_SECONDS = 5.0
 LONGEST_URL = 4_096
@@ -39,6 +38,18 @@ _NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
 _DOTTED_QUAD = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}")
 
 Resolve = Callable[[str, int], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator allows besides HTTPS to public addresses: private networks, plain HTTP.
+
+    `setting` is the name of the setting that holds the networks.
+    """
+
+    setting: str
+    networks: Sequence[Network] = ()
+    plain_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +123,10 @@ class Router:
     """Finds the way to a URL, or says why there is none."""
 
     def __init__(
-        self, settings: Settings, *, resolve: Resolve | None = None, ca_file: str | None = None
+        self, allowed: Allowed, *, resolve: Resolve | None = None, ca_file: str | None = None
     ) -> None:
-        self._allowed = settings.outbound_allowed_networks
-        self._schemes = {"http", "https"} if settings.outbound_allow_http else {"https"}
+        self._allowed = allowed
+        self._schemes = {"http", "https"} if allowed.plain_http else {"https"}
         self._resolve = resolve or _resolve
         self._tls = tls_context(ca_file)
 
@@ -135,13 +146,13 @@ class Router:
         except ValueError:
             found = [parse_address(one) for one in self._addresses(host, port, deadline)]
         # One address inside is enough to refuse: which of them is taken is the name's owner's choice.
-        if not all(is_outside(address, self._allowed) for address in found):
+        if not all(is_outside(address, self._allowed.networks) for address in found):
             raise OutboundRefused(
                 "private_address",
                 f"{host} is not a public address: use one that the internet reaches, or let the "
-                "operator add its network to OUTBOUND_ALLOWED_NETWORKS",
+                f"operator add its network to {self._allowed.setting}",
             )
-        if port not in PORTS and not all(within(one, self._allowed) for one in found):
+        if port not in PORTS and not all(within(one, self._allowed.networks) for one in found):
             raise OutboundRefused("port", f"port {port} is not allowed: use one of {sorted(PORTS)}")
         return Route(
             scheme=parts.scheme or "",

@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
         Kind("grading.grade_transcript", Queue.llm, priority=10, timeout_seconds=1_800),
         Kind("exports.render_scorecard", Queue.interactive),
         Kind("reconciler.run", Queue.bulk, timeout_seconds=1_800),
-        Kind("recordings.fetch", Queue.outgoing, max_attempts=10, timeout_seconds=900),
+        Kind("recordings.fetch", Queue.bulk, max_attempts=10, timeout_seconds=900),
         Kind("sessions.erase_objects", Queue.bulk, max_attempts=10),
         Kind("notifications.fan_out", Queue.interactive, turn=20),
         Kind("notifications.deliver", Queue.outgoing, max_attempts=8),

@@ -7,7 +7,7 @@ from unicodedata import category
 
 from loguru import logger
 
-from clozone.infra.outbound import Answer, Outbound, OutboundFailed, OutboundRefused
+from clozone.infra.outbound import Allowed, Answer, Outbound, OutboundFailed, OutboundRefused
 from clozone.kit.http import retry_after_seconds
 from clozone.notifications.signing import signature
 from clozone.settings import Settings
@@ -56,11 +56,22 @@ class Outcome:
         return self.http_status == _GONE
 
 
+def notifying(settings: Settings) -> Outbound:
+    """A client for endpoints: what the operator allows for recordings does not count here."""
+    return Outbound(
+        Allowed(
+            "NOTIFICATION_ALLOWED_NETWORKS",
+            settings.notification_allowed_networks,
+            settings.notification_allow_http,
+        )
+    )
+
+
 class Sender:
     """Posts messages. One per process; thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        self._outbound = Outbound(settings)
+        self._outbound = notifying(settings)
         self.public_url = settings.public_url
 
     def send(self, message: Message) -> Outcome:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from loguru import logger
 
-from clozone.infra.outbound import Outbound, OutboundRefused
+from clozone.infra.outbound import Allowed, Outbound, OutboundRefused
 from clozone.kit.clock import now
 from clozone.kit.errors import Retryable
 from clozone.recordings.download import RecordingGone, RecordingRefused, Source, download
@@ -150,7 +150,12 @@ _fetcher: Fetcher | None = None
 def init_recordings(settings: Settings) -> None:
     """Set up fetching in this process. Connects to nothing."""
     global _fetcher  # noqa: PLW0603 - one per process, like the object storage
-    _fetcher = Fetcher(settings, Outbound(settings))
+    allowed = Allowed(
+        "RECORDING_ALLOWED_NETWORKS",
+        settings.recording_allowed_networks,
+        settings.recording_allow_http,
+    )
+    _fetcher = Fetcher(settings, Outbound(allowed))
 
 
 def fetcher() -> Fetcher:

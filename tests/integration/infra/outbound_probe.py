@@ -1,21 +1,26 @@
 """Asking servers on the loopback that mean harm."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 
 from tests.support.foreign_server import ForeignServer, Script, answer
 
-from clozone.infra.outbound import Outbound
-from clozone.settings import Settings
+from clozone.infra.outbound import Allowed, Outbound
 
-LOOPBACK = {"outbound_allowed_networks": "127.0.0.0/8", "outbound_allow_http": True}
 OK = answer("200 OK", "X-Who: foreign", body=b"hello")
 
 
-def client(resolve=None, ca_file: Path | None = None, **changes: object) -> Outbound:
-    settings = Settings(**(LOOPBACK | changes))
-    return Outbound(settings, resolve=resolve, ca_file=str(ca_file) if ca_file else None)
+def client(
+    resolve=None,
+    ca_file: Path | None = None,
+    *,
+    networks: Sequence[str] = ("127.0.0.0/8",),
+    plain_http: bool = True,
+) -> Outbound:
+    allowed = Allowed("SOME_ALLOWED_NETWORKS", [ip_network(one) for one in networks], plain_http)
+    return Outbound(allowed, resolve=resolve, ca_file=str(ca_file) if ca_file else None)
 
 
 def at(server: ForeignServer, path: str = "/hook?x=1", host: str = "127.0.0.1") -> str:

@@ -18,7 +18,7 @@ from clozone.local.bundle import Bundle
 from clozone.notifications.sender import init_sender
 from clozone.settings import Settings
 
-REACHABLE = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8", "OUTBOUND_ALLOW_HTTP": "true"}
+REACHABLE = {"NOTIFICATION_ALLOWED_NETWORKS": "127.0.0.0/8", "NOTIFICATION_ALLOW_HTTP": "true"}
 
 
 @pytest.fixture(scope="session")

@@ -362,7 +362,7 @@ def test_an_address_nobody_listens_at_is_tried_again(office: Office) -> None:
 def test_a_name_that_leads_inside_by_now_is_refused_for_good(
     office: Office, inbox: Receiver, settings: Settings
 ) -> None:
-    allowing_nothing = settings.model_copy(update={"outbound_allow_http": True})
+    allowing_nothing = settings.model_copy(update={"notification_allow_http": True})
     sender.init_sender(allowing_nothing)
     office.endpoint(inbox.url.replace("127.0.0.1", "localhost"))
 

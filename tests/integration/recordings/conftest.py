@@ -35,8 +35,8 @@ def recording_settings(settings: Settings, vapi: VapiServer, tmp_path: Path) -> 
         "vapi_api_key": API_KEY,
         "vapi_base_url": vapi.url,
         "recording_hosts": "127.0.0.1",
-        "outbound_allowed_networks": "127.0.0.0/8",
-        "outbound_allow_http": True,
+        "recording_allowed_networks": "127.0.0.0/8",
+        "recording_allow_http": True,
     }
     return Settings(**(settings.model_dump() | changes))
 

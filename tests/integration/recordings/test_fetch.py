@@ -189,8 +189,13 @@ def test_what_nobody_has_any_more_is_the_end(recordings, practice, vapi, storage
     [
         ({}, "http://other.example/r.wav", "host"),
         ({}, "http://127.0.0.1.evil.example/r.wav", "host"),
-        ({"outbound_allowed_networks": ""}, None, "private_address"),
-        ({"outbound_allow_http": False}, None, "scheme"),
+        ({"recording_allowed_networks": ""}, None, "private_address"),
+        (
+            {"recording_allowed_networks": "", "notification_allowed_networks": "127.0.0.0/8"},
+            None,
+            "private_address",
+        ),
+        ({"recording_allow_http": False}, None, "scheme"),
         ({}, "http://user:secret@127.0.0.1/r.wav", "credentials"),
     ],
 )
