@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
         Kind("sessions.erase_objects", Queue.bulk, max_attempts=10),
         Kind("notifications.fan_out", Queue.interactive, turn=20),
         Kind("notifications.deliver", Queue.outgoing, max_attempts=8),
+        Kind("notifications.release", Queue.interactive, max_attempts=10),
         Kind("notifications.prune", Queue.bulk, priority=-10),
         Kind("jobs.archive_finished", Queue.bulk, priority=-10, timeout_seconds=3_600),
     )

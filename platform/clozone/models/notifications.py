@@ -41,6 +41,7 @@ class NotificationDelivery(Table):
 
     The message's id and body stay the same, whenever and however often it is sent. Sending it again
     by hand begins a new series of attempts; a job of an older series finds that and does nothing.
+    Pending without `next_attempt_at` it is held back by its endpoint's open circuit, and has no job.
     """
 
     org_id = UUIDField()

@@ -1,6 +1,5 @@
 """Jobs of notifications."""
 
-import random
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,12 +9,10 @@ from clozone.kit.clock import now
 from clozone.kit.errors import Postponed, Retryable
 from clozone.notifications.repository import deliveries
 from clozone.notifications.sender import sender
-from clozone.notifications.service import dispatch, sending
+from clozone.notifications.service import dispatch, holding, sending
 
 KEPT = timedelta(days=30)
 _PRUNED_AT_ONCE = 1_000
-# What waits for the same endpoint does not come back at the same moment.
-_SPREAD = 0.25
 
 
 @job("notifications.fan_out")
@@ -49,7 +46,7 @@ def deliver(job: RunningJob) -> None:
     if step is None:
         return
     if isinstance(step, sending.Wait):
-        raise Postponed(step.reason, after=step.seconds * random.uniform(1, 1 + _SPREAD))
+        raise Postponed(step.reason, after=step.seconds)
     outcome = sender().send(step.message)
     if outcome.error is None:
         with job.completing():
@@ -59,6 +56,13 @@ def deliver(job: RunningJob) -> None:
         wait = sending.note_failure(step, outcome)
     if wait is not None:
         raise (Retryable if wait.failed else Postponed)(wait.reason, after=wait.seconds)
+
+
+@job(holding.RELEASE)
+def release(job: RunningJob) -> None:
+    """Let go of an endpoint's messages held back what its circuit lets through by now."""
+    with job.completing():
+        holding.release(UUID(job.payload["endpoint_id"]))
 
 
 @job("notifications.prune")

@@ -108,6 +108,7 @@ class DeliveryAnswer(ResponseModel):
 
     `series` counts how often it was begun to be sent: once, and once more for each time by hand.
     `failures` are those of the current series; `error` says why the last attempt of it failed.
+    `next_attempt_at` is null when it has ended, and while it is held back by an open circuit.
     """
 
     id: UUID

@@ -10,7 +10,7 @@ from tests.support.one_job import OneJobRunner
 from tests.support.people import Team
 
 import clozone.notifications.jobs  # noqa: F401 - attaches the handlers
-from clozone.infra.postgres import Scope, unit_of_work
+from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.jobs import notices
 from clozone.jobs.leases import Leases
 from clozone.kit.clock import now
@@ -101,34 +101,41 @@ class Office:
     def later(self) -> None:
         """Let what waits be due, and what circuits are open come to their time; then run it."""
         with unit_of_work(self.scope):
-            self._let_be_due()
             NotificationEndpoint.update(open_until=now()).where(
                 NotificationEndpoint.open_until.is_null(False)
             ).execute()
-        self.run()
+        self.hurry()
 
     def hurry(self) -> None:
         """Let what waits be due and run it, while circuits stay as they are."""
         with unit_of_work(self.scope):
-            jobs = list(Job.select().where(Job.state == "retrying"))
-            self._let_be_due()
-        for job in jobs:
-            self._runner.run(job.id)
-
-    @staticmethod
-    def _let_be_due() -> None:
-        Job.update(run_at=Job.created_at).where(Job.state == "retrying").execute()
-        NotificationDelivery.update(next_attempt_at=NotificationDelivery.created_at).where(
-            NotificationDelivery.next_attempt_at.is_null(False)
-        ).execute()
+            Job.update(run_at=Job.created_at).where(
+                Job.state.in_(("scheduled", "retrying"))
+            ).execute()
+            NotificationDelivery.update(next_attempt_at=NotificationDelivery.created_at).where(
+                NotificationDelivery.next_attempt_at.is_null(False)
+            ).execute()
+        self.run()
 
     def jobs(self, kind: str = "notifications.%", *, due: bool = False) -> list[Job]:
         """The organisation's jobs of these kinds, oldest first."""
         query = Job.select().where(Job.kind**kind)
         if due:
-            query = query.where(Job.state.in_(("queued", "retrying")), Job.run_at <= now())
+            query = query.where(
+                Job.state.in_(("scheduled", "queued", "retrying")), Job.run_at <= now()
+            )
         with unit_of_work(self.scope):
             return list(query.order_by(Job.created_at, Job.id))
+
+    def tries(self, kind: str) -> int:
+        """How many tries of jobs of this kind the ledger has on record."""
+        with unit_of_work(self.scope):
+            row = database.execute_sql(
+                "SELECT count(*) FROM job_attempts a JOIN jobs j ON j.id = a.job_id"
+                " WHERE j.kind = %s AND j.org_id = %s",
+                (kind, self.team.org_id),
+            ).fetchone()
+        return int(row[0])
 
     def job(self) -> Job:
         """The only job that delivers."""

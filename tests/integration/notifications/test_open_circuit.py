@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
+import httpx2
 import pytest
 from office import Office, eventually
 from tests.support.notification_receiver import Receiver, Reply
@@ -16,7 +17,7 @@ from clozone.notifications.circuit import THRESHOLD
 from clozone.notifications.repository import endpoints
 from clozone.notifications.schedule import LONGEST_SERIES
 from clozone.notifications.sender import Outcome
-from clozone.notifications.service import sending
+from clozone.notifications.service import holding, sending
 from clozone.notifications.service.endpoints import send_test
 
 FAILING = Reply(500)
@@ -46,10 +47,85 @@ def test_what_comes_while_it_is_open_is_held_back_without_a_failure(
     assert failing.shown(endpoint_id).failures == THRESHOLD
     jobs = failing.jobs("notifications.deliver")
     assert [job.failures for job in jobs] == [1] * THRESHOLD + [0] * (COUNT - THRESHOLD)
-    assert {job.state for job in jobs} == {"retrying"}
-    open_until = failing.shown(endpoint_id).open_until
-    held_back = failing.deliveries(failures=0)
-    assert {delivery.next_attempt_at for delivery in held_back} == {open_until}
+    assert {job.state for job in jobs} == {"succeeded"}
+    deliveries = failing.deliveries()
+    assert [one.failures for one in deliveries] == [1] * THRESHOLD + [0] * (COUNT - THRESHOLD)
+    assert {(one.state, one.next_attempt_at) for one in deliveries} == {("pending", None)}
+
+
+def test_however_long_it_is_open_what_is_held_back_costs_the_ledger_nothing_more(
+    failing: Office, inbox: Receiver
+) -> None:
+    failing.hurry()
+    tries = failing.tries("notifications.deliver")
+    hours = 36
+
+    for _ in range(hours):
+        failing.hurry()
+    for _ in range(hours):
+        failing.later()
+
+    assert tries == COUNT + THRESHOLD
+    # One message goes to see whenever the circuit is half-open.
+    assert len(inbox.received) == THRESHOLD + hours
+    assert failing.tries("notifications.deliver") <= tries + 2 * hours
+
+
+def test_what_waited_is_let_go_a_part_at_a_time(
+    office: Office, inbox: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(holding._AT_ONCE, "closed", 2)
+    endpoint_id = office.endpoint(inbox.url, open_until=now() + timedelta(hours=1))
+    for _ in range(6):
+        office.tell()
+    office.run()
+
+    received = []
+    for _ in range(4):
+        office.change(endpoint_id, open_until=None)
+        office.hurry()
+        received.append(len(inbox.received))
+
+    assert received == [2, 4, 6, 6]
+    assert {one.state for one in office.deliveries()} == {"delivered"}
+    assert {job.state for job in office.jobs()} == {"succeeded"}
+
+
+def test_none_is_forgotten_that_is_held_back_while_others_are_let_go(
+    office: Office, inbox: Receiver
+) -> None:
+    endpoint_id = office.endpoint(inbox.url, open_until=now() + timedelta(hours=1))
+    for _ in range(20):
+        office.tell()
+    for job in office.jobs("notifications.fan_out"):
+        office.run_one(job.id)
+    jobs = [job.id for job in office.jobs("notifications.deliver")]
+
+    def hold(place: int) -> None:
+        if place == 10:
+            office.change(endpoint_id, open_until=None)
+        office.run_one(jobs[place])
+        for release in office.jobs("notifications.release", due=True):
+            office.run_one(release.id)
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(hold, range(len(jobs))))
+    office.hurry()
+
+    assert {one.state for one in office.deliveries()} == {"delivered"}
+    assert {job.state for job in office.jobs()} == {"succeeded"}
+
+
+def test_a_new_address_is_told_at_once_what_the_former_one_missed(
+    failing: Office, inbox: Receiver, admin: httpx2.Client
+) -> None:
+    (endpoint_id,) = {delivery.endpoint_id for delivery in failing.deliveries()}
+    inbox.always(Reply())
+
+    admin.patch(f"/api/notification-endpoints/{endpoint_id}", json={"url": f"{inbox.url}/new"})
+    failing.run()
+
+    assert [one.path for one in inbox.received[THRESHOLD:]] == ["/new"] * (COUNT - THRESHOLD)
 
 
 def test_half_open_one_message_goes_through_and_its_failure_opens_it_for_longer(
@@ -84,7 +160,7 @@ def test_of_many_at_once_one_is_let_through(office: Office, inbox: Receiver) -> 
 
     def take(_number: int) -> bool:
         with unit_of_work(office.scope):
-            return endpoints.take_probe(endpoint_id, moment, moment + sending.PROBE)
+            return endpoints.take_probe(endpoint_id, moment, moment + holding.PROBE)
 
     with ThreadPoolExecutor(5) as workers:
         taken = list(workers.map(take, range(20)))
@@ -99,10 +175,11 @@ def test_a_probe_whose_worker_died_is_followed_by_another(office: Office, inbox:
     delivery = office.delivery()
     with unit_of_work(office.scope):
         assert isinstance(sending.begin(delivery.id, 1, early=False), sending.Order)
-        assert isinstance(sending.begin(delivery.id, 1, early=False), sending.Wait)
+    office.run()
+    assert (office.job().state, office.delivery().state) == ("succeeded", "pending")
     office.change(endpoint_id, open_until=now())
 
-    office.run()
+    office.hurry()
 
     assert office.delivery().state == "delivered"
     assert [outcome for outcome, *_ in office.outcomes()] == ["lost", "delivered"]
@@ -116,6 +193,7 @@ def test_what_was_held_back_for_too_long_is_given_up(failing: Office, inbox: Rec
 
     failing.hurry()
 
+    failing.hurry()
     assert len(inbox.received) == THRESHOLD
     assert {delivery.state for delivery in failing.deliveries()} == {"failed"}
     assert all("did not recover" in delivery.error for delivery in failing.deliveries())

@@ -13,7 +13,7 @@ from tests.support.notification_receiver import Receiver, Reply
 from tests.support.processes import PlatformProcess
 
 from clozone.jobs.delivery import init_delivery
-from clozone.jobs.sweeper import sweep
+from clozone.jobs.sweeper import Sweeper
 
 PATH = "/api/notification-endpoints"
 StartWorker = Callable[[], PlatformProcess]
@@ -89,7 +89,8 @@ def test_a_worker_killed_after_sending_leaves_the_message_to_be_sent_again_under
     worker.stop(signal.SIGKILL)
     answering.set()
     start_worker()
-    eventually(lambda: sweep(0) >= 0 and office.delivery().state == "delivered")
+    sweeper = Sweeper(lease=0)
+    eventually(lambda: sweeper.sweep() or office.delivery().state == "delivered")
 
     assert [message.id for message in inbox.received] == [office.delivery().message_id] * 2
     assert len({message.body for message in inbox.received}) == 1

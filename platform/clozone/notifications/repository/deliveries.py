@@ -67,6 +67,38 @@ def fail(delivery_id: UUID, series: int, error: str, moment: datetime) -> None:
     ended.where(pending & (Delivery.series == series)).execute()
 
 
+def hold(delivery_id: UUID, series: int) -> bool:
+    """Leave this series of a delivery without a time; False if it is not on its way any more."""
+    pending = (Delivery.id == delivery_id) & (Delivery.state == "pending")
+    held = Delivery.update(next_attempt_at=None).where(pending & (Delivery.series == series))
+    return bool(held.execute())
+
+
+def held(endpoint_id: UUID, limit: int) -> list[Delivery]:
+    """Deliveries that are held back, those that wait longest first."""
+    query = Delivery.select().where(_held(endpoint_id))
+    return list(query.order_by(Delivery.series_began_at, Delivery.id).limit(limit))
+
+
+def let_go(delivery_ids: list[UUID], moment: datetime) -> None:
+    """Let these deliveries be due at `moment`."""
+    Delivery.update(next_attempt_at=moment).where(Delivery.id.in_(delivery_ids)).execute()
+
+
+def fail_held(endpoint_id: UUID, before: datetime, error: str, moment: datetime) -> None:
+    """End what is held back of series begun before a time."""
+    late = _held(endpoint_id) & (Delivery.series_began_at < before)
+    Delivery.update(state="failed", error=error, finished_at=moment).where(late).execute()
+
+
+def _held(endpoint_id: UUID) -> Any:
+    return (
+        (Delivery.endpoint_id == endpoint_id)
+        & (Delivery.state == "pending")
+        & Delivery.next_attempt_at.is_null()
+    )
+
+
 def prune(before: datetime, limit: int) -> int:
     """Delete finished deliveries from before a time, with their attempts; how many."""
     return int(database.execute_sql(_PRUNE, (before, limit)).rowcount)

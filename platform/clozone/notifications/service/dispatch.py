@@ -4,10 +4,11 @@ The job carries the number of the series that it belongs to. Only the job of the
 anything, so that sending again by hand needs to stop nobody.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from clozone.jobs.enqueue import enqueue
+from clozone.jobs.enqueue import Order, enqueue_many
 from clozone.kit.clock import now
 from clozone.models.notifications import NotificationDelivery, NotificationEndpoint
 from clozone.notifications.events import message_body, message_id
@@ -40,7 +41,7 @@ def dispatch(
         next_attempt_at=moment,
         created_at=moment,
     )
-    _enqueue(delivery, early=early)
+    enqueue_deliveries([delivery], early=early)
     return delivery
 
 
@@ -52,13 +53,14 @@ def begin_series(delivery: NotificationDelivery) -> NotificationDelivery:
     delivery.state, delivery.failures, delivery.error = "pending", 0, None
     delivery.finished_at = None
     delivery.save(only=delivery.dirty_fields)
-    _enqueue(delivery, early=True)
+    enqueue_deliveries([delivery], early=True)
     return delivery
 
 
-def _enqueue(delivery: NotificationDelivery, *, early: bool) -> None:
-    enqueue(
-        DELIVER,
-        {"delivery_id": str(delivery.id), "series": delivery.series, "early": early},
-        org_id=delivery.org_id,
-    )
+def enqueue_deliveries(going: Sequence[NotificationDelivery], *, early: bool = False) -> None:
+    """Add the jobs that make these deliveries of one organisation; `early`: see `dispatch`."""
+    orders = [
+        Order({"delivery_id": str(one.id), "series": one.series, "early": early}) for one in going
+    ]
+    if going:
+        enqueue_many(DELIVER, orders, org_id=going[0].org_id)

@@ -19,6 +19,7 @@ from clozone.notifications.repository import deliveries, endpoints
 from clozone.notifications.schemas import EndpointChange, NewEndpoint
 from clozone.notifications.service import sending
 from clozone.notifications.service.dispatch import dispatch
+from clozone.notifications.service.holding import release_now
 from clozone.notifications.signing import new_secret
 from clozone.web.identity import Actor, Role
 
@@ -103,6 +104,7 @@ def change(actor: Actor, endpoint_id: UUID, body: EndpointChange) -> dict[str, A
         deliveries.fail_pending(endpoint_id, sending.DISABLED, moment)
     if (enabled and not endpoint.enabled) or values.get("url", endpoint.url) != endpoint.url:
         endpoints.set_circuit(endpoint_id, Circuit())
+        release_now(endpoint)
     endpoints.update(endpoint_id, **values, updated_at=moment)
     endpoint = found(endpoints.by_id(endpoint_id))
     _record(

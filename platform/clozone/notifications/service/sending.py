@@ -10,16 +10,13 @@ from clozone.kit.clock import now
 from clozone.kit.errors import Conflict
 from clozone.models.notifications import NotificationDelivery, NotificationEndpoint
 from clozone.notifications.repository import deliveries, endpoints
-from clozone.notifications.schedule import LONGEST_SERIES, delay_after
-from clozone.notifications.sender import TIMEOUT_SECONDS, Message, Outcome
-
-# For so long a message that was let through an open circuit holds the others back.
-PROBE = timedelta(seconds=TIMEOUT_SECONDS + 5)
+from clozone.notifications.schedule import delay_after
+from clozone.notifications.sender import Message, Outcome
+from clozone.notifications.service.holding import PROBE, hold_back, release_now
 
 DISABLED = "the endpoint was disabled"
 _GONE = "the endpoint answered 410 and was disabled"
 _FAILING = "the endpoint failed for days and was disabled"
-_HELD_BACK = "given up: the endpoint did not recover in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +50,9 @@ MOVED = Wait(0.0, "the endpoint has another address since")
 
 
 def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None:
-    """What to do about a delivery now; None if nothing is left to do.
+    """What to do about a delivery now; None if nothing is left to do for its job.
 
-    `early` lets the first attempt of its series through a circuit that is open. That holds nobody
+    That is also so when it is held back since its endpoint's circuit is open. `early` lets the first attempt of its series through a circuit that is open. That holds nobody
     back and lets nobody else through.
     """
     delivery = deliveries.by_id(delivery_id)
@@ -75,7 +72,8 @@ def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None
         if endpoints.take_probe(endpoint.id, moment, moment + PROBE):
             held_until = moment + PROBE
         elif not early or delivery.failures:
-            return _held_back(delivery, endpoint, moment)
+            hold_back(delivery_id, series, endpoint.id)
+            return None
     return Order(
         delivery_id=delivery_id,
         endpoint_id=endpoint.id,
@@ -99,6 +97,7 @@ def note_success(order: Order, outcome: Outcome) -> None:
     after = before if _has_moved(endpoint, order) else before.after_success(order.sent_at)
     if after != before:
         endpoints.set_circuit(endpoint.id, after)
+        release_now(endpoint)
     _end_attempt(order, outcome, "delivered", moment)
     delivery = deliveries.lock(order.delivery_id)
     # Taken is taken, also if somebody asked meanwhile to send it again: that goes on by itself.
@@ -171,17 +170,6 @@ def take_up(delivery_id: UUID, series: int) -> None:
         series_began_at=moment,
         next_attempt_at=moment,
     )
-
-
-def _held_back(
-    delivery: NotificationDelivery, endpoint: NotificationEndpoint, moment: datetime
-) -> Wait | None:
-    if moment - delivery.series_began_at > LONGEST_SERIES:
-        deliveries.fail(delivery.id, delivery.series, _HELD_BACK, moment)
-        return None
-    until = max(endpoint.open_until, moment + PROBE)
-    deliveries.update(delivery.id, next_attempt_at=until)
-    return Wait((until - moment).total_seconds(), "the endpoint's circuit is open")
 
 
 def _signers(endpoint: NotificationEndpoint, moment: datetime) -> tuple[str, ...]:
