@@ -16,7 +16,7 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.shared_params import ResponseFormatJSONSchema
 
-from clozone.llm.deadline import ending_after
+from clozone.infra.answer_deadline import ending_after
 from clozone.llm.errors import ModelBusy, ModelRefused, UnusableAnswer
 from clozone.llm.request import LlmRequest, RawAnswer, Usage
 from clozone.settings import Settings

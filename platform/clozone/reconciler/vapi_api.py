@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import httpx2
 
+from clozone.infra.answer_deadline import ending_after
 from clozone.kit.clock import iso
 from clozone.kit.http import retry_after_seconds
-from clozone.llm.deadline import ending_after
 from clozone.settings import Settings
 
 Call = Mapping[str, Any]
