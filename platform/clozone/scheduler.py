@@ -7,7 +7,7 @@ from clozone.infra.postgres import Scope, close_database, init_database, unit_of
 from clozone.jobs.delivery import init_delivery
 from clozone.jobs.recurring import enqueue_recurring
 from clozone.jobs.schedule import Duty, Scheduler
-from clozone.jobs.sweeper import sweep
+from clozone.jobs.sweeper import Sweeper
 from clozone.kit.clock import now
 from clozone.llm import account_book
 from clozone.process import announce_ready, heartbeat, stop_on_signals
@@ -29,7 +29,7 @@ def run_scheduler(settings: Settings, ready_fd: int | None = None) -> None:
     init_database(settings, pool_size=2)
     init_delivery(settings)
     duties = [
-        Duty("sweep", SWEEP_SECONDS, lambda: sweep(settings.job_lease_seconds)),
+        Duty("sweep", SWEEP_SECONDS, Sweeper(settings.job_lease_seconds).sweep),
         Duty("recurring jobs", RECURRING_SECONDS, lambda: enqueue_recurring(settings)),
         Duty("close abandoned model calls", CLOSE_CALLS_SECONDS, lambda: _close_calls(settings)),
     ]

@@ -32,8 +32,17 @@ def archive_finished(job: RunningJob) -> None:
             if job.payload["archive"]:
                 objects.append(_store(batch))
             with unit_of_work():
+                # One that was taken up again meanwhile stays.
                 database.execute_sql(
-                    "DELETE FROM jobs WHERE id = ANY(%s)", ([row["id"] for row in batch],)
+                    """
+                    DELETE FROM jobs WHERE id = ANY(%(ids)s) AND state = ANY(%(states)s)
+                      AND finished_at < now() - %(age)s
+                    """,
+                    {
+                        "ids": [row["id"] for row in batch],
+                        "states": [state.value for state in states],
+                        "age": timedelta(days=days),
+                    },
                 )
             moved += len(batch)
             job.tell_progress(moved, note="finished jobs moved")

@@ -2,16 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from uuid import UUID
 
 from loguru import logger
 
-from clozone.infra.postgres import Scope, after_commit, unit_of_work
+from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs import ledger
-from clozone.jobs.delivery import delivery
+from clozone.jobs.ending import hand_back
 from clozone.jobs.failures import brief
 from clozone.jobs.running import Running
 
@@ -35,15 +33,6 @@ class Leases:
         """Begin to extend; `on_timeout(job)` is called once for a job that runs too long."""
         self._on_timeout = on_timeout
         self._thread.start()
-
-    @contextmanager
-    def held(self, job: Running) -> Iterator[None]:
-        """Hold the lease of a claimed job while the block runs."""
-        self.hold([job])
-        try:
-            yield
-        finally:
-            self.release(job)
 
     def hold(self, jobs: list[Running]) -> None:
         """Hold the leases of claimed jobs until they are released."""
@@ -69,14 +58,9 @@ class Leases:
     def hand_back(self) -> None:
         """Stop extending, and put back what still runs: the process is about to end."""
         self._stop.set()
-        unfinished = [job for job in self.running() if not job.timed_out]
-        if not unfinished:
-            return
-        with unit_of_work(Scope.platform()):
-            for job in unfinished:
-                if ledger.hand_back(job.claim):
-                    after_commit(partial(delivery().ring, job.claim.queue, job.id))
-        logger.bind(jobs=len(unfinished)).warning("handed back what did not finish in time")
+        back = sum(hand_back(job) for job in self.running() if not job.timed_out)
+        if back:
+            logger.bind(jobs=back).warning("handed back what did not finish in time")
 
     def _look_after(self) -> None:
         while not self._stop.wait(self._lease / 3):
@@ -87,17 +71,24 @@ class Leases:
                 logger.bind(error=brief(error)).warning("leases could not be extended")
 
     def _extend(self) -> None:
-        for job in self.running():
-            late = job.deadline is not None and time.monotonic() > job.deadline
-            if late and not job.timed_out:
+        late = [job for job in self.running() if self._is_late(job)]
+        jobs = [job for job in self.running() if job not in late]
+        if jobs:
+            told = {job.id: job.progress for job in jobs if job.progress is not None}
+            with unit_of_work(Scope.platform()):
+                cancelled = ledger.extend_leases([job.claim for job in jobs], self._lease, told)
+            for job in jobs:
+                job.cancelled = job.cancelled or job.id in cancelled
+        for job in late:
+            if not job.timed_out:
                 job.timed_out = True
-                if self._on_timeout is not None:
-                    self._on_timeout(job)
-        jobs = [job for job in self.running() if not job.timed_out]
-        if not jobs:
-            return
-        told = {job.id: job.progress for job in jobs if job.progress is not None}
-        with unit_of_work(Scope.platform()):
-            cancelled = ledger.extend_leases([job.claim for job in jobs], self._lease, told)
-        for job in jobs:
-            job.cancelled = job.cancelled or job.id in cancelled
+                self._end_late(job)
+
+    @staticmethod
+    def _is_late(job: Running) -> bool:
+        return job.deadline is not None and time.monotonic() > job.deadline
+
+    def _end_late(self, job: Running) -> None:
+        if self._on_timeout is not None:
+            # Its row may be locked for seconds, which the other jobs' leases do not have.
+            threading.Thread(target=self._on_timeout, args=(job,), daemon=True).start()

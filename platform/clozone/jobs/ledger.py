@@ -214,48 +214,54 @@ def extend_leases(
     return {job_id for job_id, cancelled in rows if cancelled}
 
 
-def reclaim_expired(lease: float, limit: int = 500) -> list[tuple[Queue, UUID]]:
-    """Put back the jobs whose worker fell silent; (queue, id) of each.
+def server_seconds() -> float:
+    """How long the server has been up, in seconds."""
+    row = database.execute_sql(
+        "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float"
+    ).fetchone()
+    return float(row[0])
 
-    After a start of the server all workers have `lease` seconds to be heard again.
+
+def reclaim_expired(grace: float = 0, limit: int = 500) -> int:
+    """Put back the jobs whose worker has been silent for `grace` seconds more than its lease.
+
+    Returns how many.
     """
     rows = database.execute_sql(
         """
         WITH expired AS (
-          SELECT id FROM jobs WHERE state = 'running' AND lease_expires_at < now()
-            -- While the server was away nobody could extend anything.
-            AND pg_postmaster_start_time() + %(lease)s < now()
+          SELECT id FROM jobs WHERE state = 'running' AND lease_expires_at < now() - %(grace)s
           ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ), back AS (
           -- Its time stays: what was interrupted goes before what came after it.
           UPDATE jobs SET state = 'queued', lost = lost + 1, lease_owner = NULL,
             lease_expires_at = NULL
           FROM expired WHERE jobs.id = expired.id
-          RETURNING jobs.id, jobs.org_id, jobs.queue, jobs.attempt, jobs.claimed_at, old.lease_owner
+          RETURNING jobs.id, jobs.org_id, jobs.attempt, jobs.claimed_at, old.lease_owner
         ), tries AS (
           INSERT INTO job_attempts
             (job_id, org_id, attempt, worker, outcome, started_at, finished_at)
           SELECT id, org_id, attempt, lease_owner, 'lost', claimed_at, now() FROM back
         )
-        SELECT queue, id FROM back
+        SELECT id FROM back
         """,
-        {"limit": limit, "lease": timedelta(seconds=lease)},
+        {"limit": limit, "grace": timedelta(seconds=grace)},
     ).fetchall()
-    return [(Queue(queue), job_id) for queue, job_id in rows]
+    return len(rows)
 
 
-def promote_due(limit: int = 1_000) -> list[tuple[Queue, UUID]]:
-    """Let jobs whose time has come wait for their turn; (queue, id) of each."""
+def promote_due(limit: int = 1_000) -> int:
+    """Let jobs whose time has come wait for their turn; how many."""
     rows = database.execute_sql(
         """
         UPDATE jobs SET state = 'queued' WHERE id IN (
           SELECT id FROM jobs WHERE state IN ('scheduled', 'retrying') AND run_at <= now()
           ORDER BY run_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-        RETURNING queue, id
+        RETURNING id
         """,
         {"limit": limit},
     ).fetchall()
-    return [(Queue(queue), job_id) for queue, job_id in rows]
+    return len(rows)
 
 
 def some_queued(kinds: Sequence[Kind], limit: int) -> list[tuple[Queue, UUID]]:

@@ -47,11 +47,7 @@ def enqueue_recurring(settings: Settings) -> None:
         with unit_of_work(Scope.platform()):
             if _is_due(work.kind, every):
                 key = f"recurring:{work.kind}"
-                job_id = enqueue(work.kind, work.payload(settings), dedupe_key=key)
-                database.execute_sql(
-                    "UPDATE recurring_jobs SET last_job_id = %s WHERE name = %s",
-                    (job_id, work.kind),
-                )
+                enqueue(work.kind, work.payload(settings), dedupe_key=key)
 
 
 def _is_due(name: str, every: float) -> bool:

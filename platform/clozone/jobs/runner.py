@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from peewee import InterfaceError, OperationalError
 
 from clozone.infra.postgres import unit_of_work, use_scope
 from clozone.jobs import ledger
+from clozone.jobs.ending import end
 from clozone.jobs.failures import (
     MAX_REQUESTED_WAIT_SECONDS,
     POISON_AFTER,
@@ -20,17 +21,15 @@ from clozone.jobs.failures import (
     brief,
     fingerprint,
 )
-from clozone.jobs.kinds import KINDS, Queue, State, after_death_of, handler_of, runnable
+from clozone.jobs.kinds import KINDS, Queue, handler_of, runnable
 from clozone.jobs.leases import Leases
-from clozone.jobs.running import LeaseLost, Running
+from clozone.jobs.running import Running, TryOver
 from clozone.kit.context import request_id
 from clozone.kit.errors import Permanent, Postponed, Retryable
 from clozone.settings import Settings
 
 # From here on even a failure that the database is to blame for counts.
 MOST_ATTEMPTS = 30
-
-CANCELLED = "cancelled while it ran"
 
 
 class Runner:
@@ -62,7 +61,7 @@ class Runner:
                 self._leases.worker,
                 self._settings.job_lease_seconds,
             )
-        except (OperationalError, InterfaceError) as error:
+        except Exception as error:
             # The rows stay queued, and the sweeper rings again.
             logger.bind(queue=queue.value, error=brief(error)).warning("no turn could be taken")
             return False
@@ -120,6 +119,10 @@ class Runner:
         logger.bind(
             kind=jobs[0].kind, jobs=len(held), job_ids=[str(job.id) for job in jobs], ms=took
         ).info("jobs succeeded together")
+        for job in jobs:
+            if job.id not in held:
+                with _told(job):
+                    self._stop_short(job)
         return True
 
     def _perform(self, job: Running) -> None:
@@ -131,12 +134,12 @@ class Runner:
                 if not job.completed:
                     with job.completing():
                         pass
-            except LeaseLost:
+            except TryOver:
                 self._stop_short(job)
             except Postponed as error:
                 reason, after = str(error), error.after
                 logger.bind(reason=reason, seconds=after).info("job postponed")
-                _record(job, lambda: ledger.postpone(job.claim, reason, after))
+                end(job, lambda: ledger.postpone(job.claim, reason, after))
             except (OperationalError, InterfaceError) as error:
                 # A lock waited for in vain, a deadlock, a server that restarts: not the job's fault.
                 self._put_off(job, error)
@@ -148,7 +151,9 @@ class Runner:
 
     @staticmethod
     def _stop_short(job: Running) -> None:
-        if not _record(job, lambda: ledger.end_cancelled(job.claim)):
+        if job.timed_out:
+            logger.warning("a job that took too long has come back; nothing of it was written")
+        elif end(job, lambda: ledger.end_cancelled(job.claim)) is None:
             logger.warning("lease lost, another worker has the job")
 
     def _put_off(self, job: Running, error: Exception) -> None:
@@ -158,7 +163,7 @@ class Runner:
         reason = brief(error)
         delay = backoff(self._settings.job_retry_base_seconds, min(job.attempt, 5))
         logger.bind(error=reason).warning("the database is in the way, job put off")
-        _record(job, lambda: ledger.postpone(job.claim, reason, delay))
+        end(job, lambda: ledger.postpone(job.claim, reason, delay))
 
     def _record_failure(self, job: Running, error: Exception) -> None:
         reason = brief(error)
@@ -166,43 +171,24 @@ class Runner:
         final = isinstance(error, Permanent) or job.claim.failures + 1 >= job.claim.max_attempts
         logger.bind(error=reason, final=final).opt(exception=error).warning("job failed")
         if final:
-            _record(job, lambda: ledger.give_up(job.claim, reason, mark), reason)
+            end(job, lambda: ledger.give_up(job.claim, reason, mark), reason)
             return
         base = KINDS[job.kind].retry_base_seconds or self._settings.job_retry_base_seconds
         delay = backoff(base, job.claim.failures + 1)
         if isinstance(error, Retryable) and error.after is not None:
             delay = max(delay, min(error.after, MAX_REQUESTED_WAIT_SECONDS))
-        _record(job, lambda: ledger.retry_later(job.claim, reason, mark, delay), reason)
+        end(job, lambda: ledger.retry_later(job.claim, reason, mark, delay), reason)
 
 
 def _handle(job: Running) -> None:
     if job.cancelled:
-        raise LeaseLost
+        raise TryOver
     if job.claim.lost >= POISON_AFTER:
         raise Quarantined(job.claim.lost)
     handler = handler_of(job.kind)
     if handler is None:
         raise Permanent(f"no handler for {job.kind} in this version")
     handler(job)
-
-
-def _record(job: Running, move: Callable[[], State | None], reason: str = CANCELLED) -> bool:
-    """End a try by `move`, and tell whoever waits for the job if that was its end.
-
-    Whether the attempt was still the current one. When this fails, the sweeper mends it.
-    """
-    try:
-        with unit_of_work(job.scope):
-            state = move()
-            mourn = after_death_of(job.kind)
-            if state in (State.dead, State.cancelled) and mourn is not None:
-                mourn(job, reason)
-    except Exception as error:
-        logger.bind(error=brief(error)).error("the end of a try could not be recorded")
-        return True
-    if state is State.cancelled:
-        logger.info("job cancelled")
-    return state is not None
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from clozone.jobs import ledger
 from clozone.jobs.kinds import KINDS
 
 
-class LeaseLost(Exception):
-    """The attempt is no longer the current one: nothing of it may be written."""
+class TryOver(Exception):
+    """This try may write nothing: another worker has the job, it was cancelled, or took too long."""
 
 
 class Running:
@@ -46,8 +46,7 @@ class Running:
     def completing(self) -> Iterator[None]:
         """A unit of work in which the effects and the completion commit together.
 
-        The fence is its first statement; raises LeaseLost if the attempt is no longer current, or
-        the job was cancelled.
+        The fence is its first statement; raises TryOver if this try may not write any more.
         """
         if self.in_group:
             # The group's unit of work is open, and its fence held.
@@ -56,7 +55,7 @@ class Running:
             return
         with unit_of_work(self.scope):
             if not ledger.finish([self.claim]):
-                raise LeaseLost
+                raise TryOver
             yield
             self._keep_result()
         self.completed = True
@@ -66,9 +65,9 @@ class Running:
             ledger.keep_result(self.claim, self.result)
 
     def checkpoint(self) -> None:
-        """Raises LeaseLost when the job was cancelled or ran too long."""
+        """Raises TryOver when the job was cancelled or ran too long."""
         if self.cancelled or self.timed_out:
-            raise LeaseLost
+            raise TryOver
 
     def tell_progress(self, done: int, total: int | None = None, note: str = "") -> None:
         """Kept here until the lease is extended the next time."""

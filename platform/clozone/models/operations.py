@@ -117,7 +117,6 @@ class RecurringJob(Row):
 
     name = TextField(primary_key=True)
     next_at = TimestampField()
-    last_job_id = UUIDField(null=True)
 
     class Meta:
         table_name = "recurring_jobs"

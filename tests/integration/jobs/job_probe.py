@@ -1,9 +1,12 @@
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+
+import psycopg
 
 from clozone.infra.postgres import Scope, unit_of_work
 from clozone.jobs import kinds, ledger
@@ -11,7 +14,7 @@ from clozone.jobs.enqueue import enqueue
 from clozone.jobs.kinds import Kind, Queue, RunningJob
 from clozone.jobs.leases import Leases
 from clozone.jobs.runner import Runner
-from clozone.jobs.sweeper import sweep
+from clozone.jobs.sweeper import Sweeper
 from clozone.models.operations import Job, JobAttempt
 from clozone.settings import Settings
 
@@ -86,12 +89,22 @@ class Probe:
     @staticmethod
     def sweep() -> None:
         """What the scheduler does every half second."""
-        sweep(0)
+        Sweeper(lease=0).sweep()
 
     def claim_and_vanish(self) -> None:
         """Take a turn as a worker that is killed at once, and whose lease is over."""
         claims = ledger.claim_turn(Queue.bulk, kinds.runnable(Queue.bulk), None, "doomed", 0)
         assert claims, "there was nothing to take"
+
+    @contextmanager
+    def lock(self, job_id: UUID) -> Iterator[None]:
+        """Somebody else's transaction that holds the job's row."""
+        url = self.settings.database_url.get_secret_value()
+        with psycopg.connect(url) as other:
+            other.execute("SET ROLE clozone_platform")
+            other.execute("SELECT 1 FROM jobs WHERE id = %s FOR UPDATE", (job_id,))
+            yield
+            other.rollback()
 
     def expire_lease(self, job_id: UUID) -> None:
         """Make the worker look silent for longer than its lease."""

@@ -8,8 +8,8 @@ import pytest
 from job_probe import Probe, eventually
 
 from clozone.infra.postgres import Scope, database, unit_of_work
-from clozone.jobs import control
-from clozone.jobs.kinds import RunningJob, State
+from clozone.jobs import control, kinds, ledger, reports
+from clozone.jobs.kinds import Queue, RunningJob, State
 from clozone.kit.errors import Conflict, NotFound, Permanent
 from clozone.kit.ids import new_id
 
@@ -216,7 +216,42 @@ def test_dead_letters_are_grouped_by_what_they_died_of(probe: Probe) -> None:
     jobs = [probe.enqueue({"call": number}) for number in range(3)]
     probe.worker().drain()
     with unit_of_work(Scope.platform()):
-        groups = [group for group in control.dead_letters() if group.kind == probe.kind]
-        alike = control.listed(states=[State.dead], fingerprint=groups[0].fingerprint)
+        groups = [group for group in reports.dead_letters() if group.kind == probe.kind]
+        alike = reports.listed(states=[State.dead], fingerprint=groups[0].fingerprint)
     assert [group.jobs for group in groups] == [3]
     assert {job.id for job in alike} == set(jobs)
+
+
+def test_a_job_cancelled_while_its_worker_stops_is_cancelled_and_told(probe: Probe) -> None:
+    gate, told = Gate(), []
+    probe.attach(after_death=lambda _job, reason: told.append(reason))
+    probe.handler = lambda _job: gate.wait()
+    job_id = probe.enqueue()
+    worker = probe.worker()
+    thread = worker.start()
+    assert gate.entered.wait(20)
+    cancel(job_id)
+    worker.leases.hand_back()
+    assert probe.row(job_id).state == "cancelled"
+    assert len(told) == 1
+    gate.go_on.set()
+    thread.join(20)
+    assert len(told) == 1
+
+
+def test_a_cancelled_job_of_a_group_ends_with_its_group(probe: Probe) -> None:
+    written: list[int] = []
+
+    def handler(job: RunningJob) -> None:
+        with job.completing():
+            written.append(job.payload["n"])
+
+    probe.handler = handler
+    probe.attach("test.grouped", turn=10)
+    ids = [probe.enqueue({"n": n}, kind="test.grouped") for n in range(3)]
+    claims = ledger.claim_turn(Queue.bulk, kinds.runnable(Queue.bulk), None, "worker-1", 60)
+    cancel(ids[1])
+    probe.worker().runner.perform(claims)
+    assert written == [0, 2]
+    assert [probe.row(job_id).state for job_id in ids] == ["succeeded", "cancelled", "succeeded"]
+    assert probe.outcomes(ids[1]) == ["cancelled"]

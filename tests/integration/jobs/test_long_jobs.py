@@ -108,3 +108,27 @@ def test_progress_is_shown_while_it_runs(probe: Probe) -> None:
     go_on.set()
     thread.join(20)
     worker.leases.hand_back()
+
+
+def test_a_job_past_its_time_whose_row_is_locked_costs_no_other_its_lease(probe: Probe) -> None:
+    go_on = threading.Event()
+    probe.attach("test.short", timeout_seconds=0.2)
+    probe.handler = lambda _job: _wait(go_on)
+    late, other = probe.enqueue(kind="test.short"), probe.enqueue()
+    worker = probe.worker(lease=1.5)
+    threads = [worker.start(), worker.start()]
+    eventually(lambda: {probe.row(job_id).state for job_id in (late, other)} == {"running"})
+    with probe.lock(late):
+        worker.leases.start(worker.runner.time_out)
+        seen: set[object] = set()
+        eventually(lambda: seen.add(probe.row(other).lease_expires_at) or len(seen) > 3)
+    eventually(lambda: probe.row(late).state == "retrying")
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert probe.row(other).state == "succeeded"
+    worker.leases.hand_back()
+
+
+def _wait(event: threading.Event) -> None:
+    event.wait(20)

@@ -4,11 +4,12 @@ import threading
 from collections import Counter
 from uuid import UUID
 
+import psycopg
 import pytest
 from job_probe import Probe
 
 from clozone.infra.postgres import Scope, database, unit_of_work
-from clozone.jobs import control, kinds, ledger
+from clozone.jobs import controls, kinds, ledger, reports
 from clozone.jobs.enqueue import Order, enqueue_many
 from clozone.jobs.kinds import Queue, RunningJob, State
 from clozone.kit.clock import now
@@ -118,6 +119,29 @@ def test_at_most_so_many_of_a_kind_run_at_once_however_many_ask(probe: Probe, or
     assert take() == []
 
 
+def test_a_limit_counts_what_another_is_just_taking(probe: Probe, org_id: UUID) -> None:
+    probe.attach("test.narrow", max_running=1)
+    fill(probe, org_id, 2, "test.narrow")
+    taken: list[ledger.Claim] = []
+    with psycopg.connect(probe.settings.database_url.get_secret_value()) as other:
+        other.execute(
+            "SELECT id FROM claim_turn('bulk', '{test.narrow}', '{1}', '{1}', NULL, 'w', '60 s')"
+        )
+        second = threading.Thread(target=lambda: taken.extend(take()))
+        second.start()
+        second.join(0.3)
+        other.commit()
+    second.join(20)
+    assert taken == []
+
+
+def test_while_others_take_the_best_kind_the_next_one_is_taken(probe: Probe) -> None:
+    probe.attach("test.other", priority=-1)
+    best, other = probe.enqueue(), probe.enqueue(kind="test.other")
+    with probe.lock(best):
+        assert [claim.id for claim in take()] == [other]
+
+
 def test_a_full_kind_does_not_stand_in_the_way_of_another(probe: Probe, org_id: UUID) -> None:
     probe.attach("test.narrow", max_running=1, priority=10)
     fill(probe, org_id, 3, "test.narrow")
@@ -131,10 +155,10 @@ def test_an_operator_limits_what_runs_at_once(probe: Probe, org_id: UUID, name: 
     fill(probe, org_id, 10)
     with unit_of_work(Scope.platform()):
         Job.update(state="cancelled").where(Job.state == "running").execute()
-        control.limit(name, 2)
+        controls.limit(name, 2)
     assert [len(take()) for _ in range(4)] == [1, 1, 0, 0]
     with unit_of_work(Scope.platform()):
-        control.limit(name, None)
+        controls.limit(name, None)
     assert len(take()) == 1
 
 
@@ -148,12 +172,12 @@ def test_a_limit_counts_within_a_turn(probe: Probe, org_id: UUID) -> None:
 def test_what_is_paused_waits_until_it_is_resumed(probe: Probe, name: str) -> None:
     job_id = probe.enqueue()
     with unit_of_work(Scope.platform()):
-        control.pause(name, "the model is being moved")
+        controls.pause(name, "the model is being moved")
     probe.worker().drain()
     assert probe.row(job_id).state == "queued"
     with unit_of_work(Scope.platform()):
-        line = next(line for line in control.backlog() if line.kind == probe.kind)
-        control.resume(name)
+        line = next(line for line in reports.backlog() if line.kind == probe.kind)
+        controls.resume(name)
     assert line.paused
     probe.worker().drain()
     assert probe.row(job_id).state == "succeeded"
@@ -162,7 +186,7 @@ def test_what_is_paused_waits_until_it_is_resumed(probe: Probe, name: str) -> No
 @pytest.mark.parametrize(("name", "most"), [("grading.nothing", 3), ("bulk", 0)])
 def test_controls_that_make_no_sense_are_refused(probe: Probe, name: str, most: int) -> None:
     with pytest.raises(BadRequest), unit_of_work(Scope.platform()):
-        control.limit(name, most)
+        controls.limit(name, most)
 
 
 def group(probe: Probe, fails: int | None = None) -> None:

@@ -12,10 +12,11 @@ from job_probe import Probe
 
 from clozone.infra.object_storage import init_object_storage, object_storage
 from clozone.infra.postgres import Scope, unit_of_work
-from clozone.jobs import archive, kinds, recurring
+from clozone.jobs import archive, control, kinds, recurring
 from clozone.jobs.kinds import Kind, Queue, RunningJob, State
 from clozone.jobs.recurring import Recurring, enqueue_recurring
 from clozone.kit.clock import now
+from clozone.kit.errors import Permanent
 from clozone.models.operations import Job, JobAttempt, RecurringJob
 
 
@@ -112,6 +113,38 @@ def test_finished_jobs_leave_the_ledger_for_the_archive_when_their_time_is_over(
     assert {str(job_id) for job_id in gone} <= found.keys()
     assert not {str(job_id) for job_id in left} & found.keys()
     assert found[str(ids[0])]["tries"][0]["outcome"] == "succeeded"
+
+
+def test_what_is_taken_up_again_while_it_is_archived_stays(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init_object_storage(probe.settings)
+    kinds.KINDS["test.archive"] = Kind("test.archive", Queue.bulk)
+    kinds.job("test.archive")(archive.archive_finished)
+
+    def broken(_job: RunningJob) -> None:
+        raise Permanent("no")
+
+    probe.handler = broken
+    old = probe.enqueue()
+    probe.worker().drain()
+    with unit_of_work(Scope.platform()):
+        Job.update(finished_at=now() - timedelta(days=91)).where(Job.id == old).execute()
+    store = archive._store
+
+    def revived_meanwhile(batch: list[dict[str, Any]]) -> str:
+        with unit_of_work(Scope.platform()):
+            control.revive(old)
+        return store(batch)
+
+    monkeypatch.setattr(archive, "_store", revived_meanwhile)
+    probe.handler = lambda _job: None
+    keeper = probe.enqueue(
+        {"keep_days": 30, "keep_dead_days": 90, "archive": True}, kind="test.archive"
+    )
+    probe.worker().drain()
+    assert probe.row(keeper).state == "succeeded"
+    assert probe.row(old).state == "succeeded"
 
 
 def test_what_cannot_be_archived_is_not_deleted(probe: Probe) -> None:

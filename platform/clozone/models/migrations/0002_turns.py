@@ -2,6 +2,12 @@
 
 from typing import Any
 
+# Policies hold for the owner too, and none lets it see a row.
+EVERY_ROW = """
+ALTER TABLE jobs NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE job_attempts NO FORCE ROW LEVEL SECURITY;
+"""
+
 SCHEMA = """
 ALTER TABLE jobs DROP CONSTRAINT jobs_state_check;
 ALTER TABLE jobs
@@ -31,7 +37,6 @@ CREATE UNIQUE INDEX jobs_dedupe ON jobs (org_id, dedupe_key) NULLS NOT DISTINCT
 CREATE INDEX jobs_finished ON jobs (state, finished_at) WHERE finished_at IS NOT NULL;
 
 -- A try is written once, when it ends; the one that runs is on the job's own row.
-DELETE FROM job_attempts WHERE outcome = 'running';
 ALTER TABLE job_attempts DROP COLUMN id, DROP CONSTRAINT job_attempts_job_id_attempt_key,
   DROP CONSTRAINT job_attempts_outcome_check,
   ADD CONSTRAINT job_attempts_outcome_check CHECK (outcome IN
@@ -49,9 +54,16 @@ CREATE TABLE job_controls (
 
 CREATE TABLE recurring_jobs (
   name text PRIMARY KEY,
-  next_at timestamptz NOT NULL,
-  last_job_id uuid
+  next_at timestamptz NOT NULL
 );
+"""
+
+# Jobs of the former version: what runs has begun, and what waits for its time is not queued.
+CARRY_OVER = """
+UPDATE jobs SET claimed_at = coalesce(started_at, created_at) WHERE state = 'running';
+UPDATE jobs SET state = 'scheduled' WHERE state = 'queued' AND run_at > now();
+ALTER TABLE jobs FORCE ROW LEVEL SECURITY;
+ALTER TABLE job_attempts FORCE ROW LEVEL SECURITY;
 """
 
 PLATFORM_ONLY = ("job_controls", "recurring_jobs")
@@ -123,25 +135,29 @@ BEGIN
       wrapped := true;
       CONTINUE;
     END IF;
-    SELECT k.kind, k.turn INTO chosen_kind, chosen_turn
-      FROM unnest(open_kinds, open_turns) AS k (kind, turn), LATERAL (
+    FOR chosen_kind, chosen_turn IN
+      SELECT k.kind, k.turn FROM unnest(open_kinds, open_turns) AS k (kind, turn), LATERAL (
         SELECT j.priority, j.run_at, j.id FROM jobs j
         WHERE j.kind = k.kind AND j.turn_of = org AND j.state = 'queued'
         ORDER BY j.priority DESC, j.run_at, j.id LIMIT 1) head
-      ORDER BY head.priority DESC, head.run_at, head.id LIMIT 1;
-    RETURN QUERY
-      UPDATE jobs j SET state = 'running', attempt = attempt + 1, lease_owner = worker,
-        lease_expires_at = clock_timestamp() + lease, claimed_at = clock_timestamp(),
-        started_at = coalesce(started_at, clock_timestamp()), progress = NULL
-      -- An array, since a kept plan may join by reading the whole table.
-      WHERE j.id = ANY (ARRAY(
-        SELECT best.id FROM jobs best
-        WHERE best.kind = chosen_kind AND best.turn_of = org AND best.state = 'queued'
-        ORDER BY best.priority DESC, best.run_at, best.id LIMIT chosen_turn
-        FOR UPDATE SKIP LOCKED))
-      RETURNING j.*;
-    -- Nothing: others are just taking what this organisation has, so the next one's turn has come.
-    EXIT WHEN FOUND;
+      ORDER BY head.priority DESC, head.run_at, head.id
+    LOOP
+      RETURN QUERY
+        UPDATE jobs j SET state = 'running', attempt = attempt + 1, lease_owner = worker,
+          lease_expires_at = clock_timestamp() + lease, claimed_at = clock_timestamp(),
+          started_at = coalesce(started_at, clock_timestamp()), progress = NULL
+        -- An array, since a kept plan may join by reading the whole table.
+        WHERE j.id = ANY (ARRAY(
+          SELECT best.id FROM jobs best
+          WHERE best.kind = chosen_kind AND best.turn_of = org AND best.state = 'queued'
+          ORDER BY best.priority DESC, best.run_at, best.id LIMIT chosen_turn
+          FOR UPDATE SKIP LOCKED))
+        RETURNING j.*;
+      IF FOUND THEN
+        RETURN;
+      END IF;
+      -- Others are just taking what there is of this kind: the next kind, or the next organisation.
+    END LOOP;
   END LOOP;
 END $$;
 """
@@ -149,7 +165,10 @@ END $$;
 
 def up(migrator: Any, db: Any) -> None:
     """Change the ledger; add the controls and the function that takes a turn."""
+    db.execute_sql(EVERY_ROW)
+    db.execute_sql("DELETE FROM job_attempts WHERE outcome = 'running'")
     db.execute_sql(SCHEMA)
+    db.execute_sql(CARRY_OVER)
     for table in PLATFORM_ONLY:
         db.execute_sql(f"""
             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
