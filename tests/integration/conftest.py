@@ -5,6 +5,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from tests.support.command import Clozone, command_in
 from tests.support.people import SignIn, Team, signing_in
 from tests.support.practice import Practice
 
@@ -61,3 +62,8 @@ def other_team(platform_db: None) -> Team:
 def sign_in(web: str, settings: Settings) -> Iterator[SignIn]:
     with signing_in(web, settings) as sign_in:
         yield sign_in
+
+
+@pytest.fixture
+def clozone(environment: dict[str, str]) -> Clozone:
+    return command_in(environment)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clozone.infra.postgres import Scope, unit_of_work
-from clozone.jobs.control import ALL, pause, resume
+from clozone.jobs.controls import ALL, pause, resume
 
 
 @contextmanager

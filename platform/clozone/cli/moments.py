@@ -21,9 +21,9 @@ class Moment(click.ParamType[datetime]):
         """An aware UTC time."""
         if isinstance(value, datetime):
             return value
-        if ago := _AGO.fullmatch(value):
-            return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         try:
+            if ago := _AGO.fullmatch(value):
+                return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
             moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         except (ValueError, OverflowError):

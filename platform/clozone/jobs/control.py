@@ -1,25 +1,23 @@
-"""What an operator does with jobs: look, cancel, take up again, pause, limit.
+"""What an operator does with single jobs: cancel them, take them up again.
 
-Everything here runs in the caller's unit of work, of the platform unless said otherwise.
+Everything here runs in the caller's unit of work, of the platform, unless said otherwise. Times are
+the database's, as in the ledger.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from clozone.infra.postgres import after_commit, database
+from peewee import IntegrityError, fn
+
+from clozone.infra.postgres import Scope, after_commit, database, unit_of_work
 from clozone.jobs.delivery import delivery
-from clozone.jobs.kinds import KINDS, Queue, State, after_death_of, before_revival_of, handler_of
+from clozone.jobs.kinds import Queue, State, after_death_of, before_revival_of, handler_of
 from clozone.jobs.ledger import Claim
 from clozone.jobs.running import Running
-from clozone.kit.clock import now
-from clozone.kit.errors import BadRequest, Conflict, NotFound
-from clozone.models.operations import Job, JobControl
+from clozone.kit.errors import Conflict, NotFound
+from clozone.models.operations import Job
 
-ALL = "all"
 CANCELLED = "cancelled by an operator"
 
 
@@ -32,19 +30,22 @@ def cancel(job_id: UUID, reason: str = CANCELLED) -> State:
     """
     job = _locked(job_id)
     if job.state == State.running:
-        job.cancel_requested_at = job.cancel_requested_at or now()
-        job.cancel_reason = reason
-        job.save()
+        asked_at = fn.coalesce(Job.cancel_requested_at, fn.now())
+        _change(job, cancel_requested_at=asked_at, cancel_reason=reason)
         return State.running
     if job.state in (State.succeeded, State.cancelled):
         raise Conflict(f"This job has already ended: it is {job.state}.")
-    was_dead = job.state == State.dead
-    job.state = State.cancelled
-    job.cancel_requested_at = job.finished_at = now()
-    job.cancel_reason = job.last_error = reason
-    job.save()
+    _change(
+        job,
+        state=State.cancelled,
+        cancel_requested_at=fn.now(),
+        finished_at=fn.now(),
+        cancel_reason=reason,
+        last_error=reason,
+    )
     mourn = after_death_of(job.kind)
-    if mourn is not None and not was_dead:
+    # Who waited for a dead one was told when it died.
+    if mourn is not None and job.state != State.dead:
         mourn(Running(_claim(job)), reason)
     return State.cancelled
 
@@ -59,49 +60,53 @@ def revive(job_id: UUID) -> None:
         raise Conflict(f"Only a dead or cancelled job can be taken up again; it is {job.state}.")
     if handler_of(job.kind) is None:
         raise Conflict(f"This version has no handler for jobs of the kind {job.kind}.")
-    if job.dedupe_key is not None and _another_has_the_key(job):
-        raise Conflict("Another job of the same key is under way; it does the same work.")
+    _wait_again(job)
     prepare = before_revival_of(job.kind)
     if prepare is not None:
         prepare(Running(_claim(job)))
-    job.state = State.queued
-    job.run_at = now()
-    job.failures = job.lost = 0
-    job.cancel_requested_at = job.cancel_reason = job.finished_at = None
-    job.save()
     after_commit(lambda: delivery().ring(Queue(job.queue), job.id))
 
 
-def pause(name: str, reason: str) -> None:
-    """Take no more jobs of `all`, a queue or a kind; what runs goes on."""
-    _set(name, paused=True, reason=reason)
+@dataclass(slots=True)
+class Revived:
+    """The jobs that were taken up again, and those that were left as they are, and why."""
+
+    again: list[UUID] = field(default_factory=list)
+    left: dict[UUID, str] = field(default_factory=dict)
 
 
-def resume(name: str) -> None:
-    """Take jobs again."""
-    _set(name, paused=False, reason=None)
-    for queue in Queue:
-        # Woken in vain where nothing waits.
-        after_commit(partial(delivery().ring, queue, UUID(int=0), times=8))
+def revive_each(job_ids: Iterable[UUID]) -> Revived:
+    """Take up again what can be, each job in a unit of work of its own."""
+    revived = Revived()
+    for job_id in job_ids:
+        try:
+            with unit_of_work(Scope.platform()):
+                revive(job_id)
+        except (Conflict, NotFound) as error:
+            revived.left[job_id] = error.detail
+        else:
+            revived.again.append(job_id)
+    return revived
 
 
-def limit(name: str, max_running: int | None) -> None:
-    """Let at most so many jobs of `all`, a queue or a kind run at once; None: as the code says."""
-    if max_running is not None and max_running < 1:
-        raise BadRequest("A limit is at least 1. To let none run, pause instead.")
-    _set(name, max_running=max_running)
-
-
-def _set(name: str, **fields: Any) -> None:
-    names = {ALL, *Queue, *KINDS}
-    if name not in names:
-        raise BadRequest(
-            f"There is no queue or kind {name}. Give one of: {', '.join(sorted(names))}."
-        )
-    fields["updated_at"] = now()
-    JobControl.insert(name=name, **fields).on_conflict(
-        conflict_target=[JobControl.name], update=fields
-    ).execute()
+def _wait_again(job: Job) -> None:
+    try:
+        # One of the same key may be about to commit: only the index knows.
+        with database.atomic():
+            _change(
+                job,
+                state=State.queued,
+                run_at=fn.now(),
+                failures=0,
+                lost=0,
+                cancel_requested_at=None,
+                cancel_reason=None,
+                finished_at=None,
+            )
+    except IntegrityError as error:
+        raise Conflict(
+            "Another job of the same key is under way; it does the same work."
+        ) from error
 
 
 def _locked(job_id: UUID) -> Job:
@@ -111,15 +116,8 @@ def _locked(job_id: UUID) -> Job:
     return job
 
 
-def _another_has_the_key(job: Job) -> bool:
-    row = database.execute_sql(
-        """
-        SELECT 1 FROM jobs WHERE org_id IS NOT DISTINCT FROM %s AND dedupe_key = %s
-          AND state IN ('scheduled', 'queued', 'running', 'retrying')
-        """,
-        (job.org_id, job.dedupe_key),
-    ).fetchone()
-    return row is not None
+def _change(job: Job, **columns: object) -> None:
+    Job.update(**columns).where(Job.id == job.id).execute()
 
 
 def _claim(job: Job) -> Claim:
@@ -138,94 +136,3 @@ def _claim(job: Job) -> Claim:
         request_id=job.request_id,
         cancelled=False,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How a kind of job stands: counts by state, and since when the oldest waits for its turn."""
-
-    queue: str
-    kind: str
-    counts: dict[str, int]
-    oldest_queued_at: datetime | None
-    paused: bool
-    max_running: int | None
-
-
-def backlog() -> list[Backlog]:
-    """How every kind stands that has unfinished or dead jobs, or that an operator has a say on."""
-    rows = database.execute_sql(
-        """
-        WITH counted AS (
-          SELECT queue, kind, state, count(*) AS jobs,
-            min(run_at) FILTER (WHERE state = 'queued') AS oldest
-          FROM jobs WHERE state IN ('scheduled', 'queued', 'running', 'retrying', 'dead')
-          GROUP BY queue, kind, state)
-        SELECT queue, kind, jsonb_object_agg(state, jobs), min(oldest) FROM counted
-        GROUP BY queue, kind ORDER BY queue, kind
-        """
-    ).fetchall()
-    said = {control.name: control for control in JobControl.select()}
-    found = {kind: (queue, counts, oldest) for queue, kind, counts, oldest in rows}
-    for kind in KINDS.values():
-        if kind.name in said:
-            found.setdefault(kind.name, (kind.queue.value, {}, None))
-    return [
-        Backlog(queue, kind, counts, oldest, *_say(said, queue, kind))
-        for kind, (queue, counts, oldest) in sorted(found.items())
-    ]
-
-
-def _say(said: dict[str, JobControl], queue: str, kind: str) -> tuple[bool, int | None]:
-    controls = [said[name] for name in (ALL, queue, kind) if name in said]
-    treatment = KINDS.get(kind)
-    own = said[kind].max_running if kind in said else None
-    default = treatment.max_running if treatment else None
-    return any(control.paused for control in controls), own or default
-
-
-def listed(
-    *,
-    states: Sequence[State] = (),
-    kind: str | None = None,
-    org_id: UUID | None = None,
-    fingerprint: str | None = None,
-    before: UUID | None = None,
-    limit: int = 50,
-) -> list[Job]:
-    """Jobs that fit, newest first; `before` is the last id of the page before."""
-    query = Job.select().order_by(Job.id.desc()).limit(limit)
-    for wanted, condition in (
-        (states, Job.state.in_([*states])),
-        (kind, Job.kind == kind),
-        (org_id, Job.org_id == org_id),
-        (fingerprint, Job.error_fingerprint == fingerprint),
-        (before, Job.id < before),
-    ):
-        if wanted:
-            query = query.where(condition)
-    return list(query)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """Dead jobs that failed alike."""
-
-    fingerprint: str | None
-    kind: str
-    error: str
-    jobs: int
-    first_at: datetime
-    last_at: datetime
-
-
-def dead_letters() -> list[DeadLetters]:
-    """Dead jobs by what they died of, most of them first."""
-    rows = database.execute_sql(
-        """
-        SELECT error_fingerprint, kind, (array_agg(last_error ORDER BY finished_at DESC))[1],
-          count(*), min(finished_at), max(finished_at)
-        FROM jobs WHERE state = 'dead' GROUP BY error_fingerprint, kind ORDER BY count(*) DESC
-        """
-    ).fetchall()
-    return [DeadLetters(*row) for row in rows]

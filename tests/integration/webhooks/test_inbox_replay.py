@@ -1,16 +1,13 @@
 """Processing deliveries again: said beforehand, done once, however often it is asked for."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 from inbox_probe import CLEAN, GRADE, Inbox
+from tests.support.command import Clozone
 from tests.support.practice import Practice
 from tests.support.vapi import TALK, Call, metadata_of
 
@@ -23,26 +20,6 @@ from clozone.models.training import TrainingSession
 from clozone.webhooks import inbox as inbox_service
 from clozone.webhooks.replay import ERASED, Forecast, Outcome, plan, replay
 from clozone.webhooks.selection import Selection, page, reasons
-
-Clozone = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def clozone(environment: dict[str, str]) -> Clozone:
-    """Runs a command as an operator does."""
-
-    def run(*words: object, expect: int = 0) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            [sys.executable, "-m", "clozone", *map(str, words)],
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done
-
-    return run
 
 
 def change(event_id: UUID, **columns: Any) -> None:
@@ -302,6 +279,7 @@ def test_the_command(inbox: Inbox, practice: Practice, clozone: Clozone):
         (["replay"], 2, "at least one of the filters"),
         (["replay", "--limit", "5"], 2, "at least one of the filters"),
         (["replay", "--since", "yesterday"], 2, "write 2026-11-24T10:00, or 2h"),
+        (["list", "--since", "999999d"], 2, "write 2026-11-24T10:00, or 2h"),
         (["replay", "--state", "lost"], 2, "'received', 'processed', 'ignored', 'dead'"),
         (["replay", "--id", str(UUID(int=7))], 1, "There is no delivery"),
         (["show", str(UUID(int=7))], 1, "There is no delivery"),
