@@ -15,6 +15,7 @@ import clozone.recordings.jobs
 import clozone.sessions.jobs
 import clozone.webhooks.jobs  # noqa: F401 - attaches the handlers
 from clozone.infra.postgres import Scope, database, unit_of_work
+from clozone.jobs.enqueue import enqueue
 from clozone.jobs.leases import Leases
 from clozone.kit.clock import iso, now
 from clozone.models.operations import Job, WebhookEvent
@@ -165,3 +166,10 @@ def practised(practice: Practice, **fields: Any) -> UUID:
     session_id = practice.session()
     practice.change(session_id, **fields)
     return session_id
+
+
+def with_job(practice: Practice, session_id, kind: str, state: str, error: str = "") -> None:
+    """A job of the session's, in this state."""
+    with unit_of_work(practice.scope):
+        job_id = enqueue(kind, {"session_id": str(session_id)}, subject_id=session_id)
+        Job.update(state=state, last_error=error).where(Job.id == job_id).execute()
