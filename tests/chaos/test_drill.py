@@ -11,9 +11,11 @@ from tests.chaos.drilled import Drilled
 
 from clozone.drill.incidents import Incidents
 from clozone.drill.parts import SECOND_WORKER
+from clozone.drill.proofs.leftovers import prove_nothing_stuck
 from clozone.drill.proofs.payments import read_payments
 from clozone.drill.proofs.recovery import prove_recovery
 from clozone.drill.schedule import Act
+from clozone.kit.clock import now
 
 # The drill runs in the first test's fixture.
 pytestmark = pytest.mark.timeout(480)
@@ -186,13 +188,25 @@ def test_a_job_that_succeeded_twice_is_found(drilled: Drilled) -> None:
 
 def test_a_spooled_webhook_is_found(drilled: Drilled) -> None:
     spool = drilled.evidence.target.spool
-    spool.mkdir(exist_ok=True)
     left = spool / "left.set-aside"
     left.write_text("something that was promised")
     try:
         assert set(drilled.broken()) == {"nothing stuck"}
     finally:
         left.unlink()
+
+
+def test_a_spool_that_is_not_there_is_not_taken_for_an_empty_one(drilled: Drilled) -> None:
+    spool = drilled.evidence.target.spool
+    incidents = Incidents()
+    for _ in range(2):
+        incidents.note(Act.kill, "postgres", now())
+    moved = spool.rename(spool.with_name("moved"))
+    try:
+        evidence = replace(drilled.evidence, incidents=incidents)
+        assert not prove_nothing_stuck(evidence).holds
+    finally:
+        moved.rename(spool)
 
 
 def test_a_missing_a_broken_and_a_second_scorecard_are_found(drilled: Drilled) -> None:

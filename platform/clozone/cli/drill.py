@@ -4,7 +4,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,8 +70,8 @@ def drill(
         seed = secrets.randbelow(LARGEST_SEED)
     orders = Orders(calls, kills, seed, timeout)
     try:
-        with _ended_in_order(), _bundle(home, console, keep=keep) as (folder, env):
-            report = _run(console, orders, folder, env, alone=home is None)
+        with _ended_in_order(), _bundle(home, console, keep=keep) as folder:
+            report = _run(console, orders, folder, alone=home is None)
     except KeyboardInterrupt:
         console.print(f"The drill was interrupted (seed {seed}).")
         sys.exit(INTERRUPTED)
@@ -101,27 +101,23 @@ def _ended_in_order() -> Iterator[None]:
 
 
 @contextmanager
-def _bundle(
-    home: Path | None, console: Console, *, keep: bool
-) -> Iterator[tuple[Path, Mapping[str, str]]]:
+def _bundle(home: Path | None, console: Console, *, keep: bool) -> Iterator[Path]:
     if home is not None:
-        yield home, dict(os.environ)
+        yield home
         return
     console.print("Starting a bundle for the drill")
-    with fresh_bundle(os.environ, keep=keep, progress=lambda _news: None) as (folder, env):
-        yield folder, env
+    with fresh_bundle(os.environ, keep=keep, progress=lambda _news: None) as folder:
+        yield folder
     if keep:
         console.print(f"Kept: {folder}", highlight=False)
 
 
-def _run(
-    console: Console, orders: Orders, folder: Path, env: Mapping[str, str], *, alone: bool
-) -> Report:
+def _run(console: Console, orders: Orders, folder: Path, *, alone: bool) -> Report:
     console.print(
         f"Drilling {folder}: {orders.calls} calls, {orders.kills} kills, seed {orders.seed}",
         highlight=False,
     )
-    one = Drill(find_target(folder, env), orders, alone=alone)
+    one = Drill(find_target(folder), orders, alone=alone)
     with Display(console, one.line):
         return one.run()
 

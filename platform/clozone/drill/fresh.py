@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clozone.drill.errors import DrillError
-from clozone.drill.target import ANOTHER_MODEL
 from clozone.local.bundle import Bundle
 from clozone.local.errors import BundleError
 from clozone.local.postgres_place import remove_data
@@ -23,15 +22,15 @@ CHOICES = {
     "CLOZONE_BIND": "127.0.0.1",
 }
 # A person's own accounts and folders are none of the drill's business.
-_NOT_PASSED_ON = ANOTHER_MODEL | {"CLOZONE_PORT", "LOG_DIR", "SPOOL_DIR"}
+_NOT_PASSED_ON = frozenset(
+    {"OPENAI_API_KEY", "OPENAI_BASE_URL", "LLM_MODEL", "CLOZONE_PORT", "LOG_DIR", "SPOOL_DIR"}
+)
 _NOT_PASSED_ON_PREFIX = "VAPI_"
 
 
 @contextmanager
-def fresh_bundle(
-    env: Mapping[str, str], *, keep: bool, progress: Listener
-) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """Start a bundle; yields its home and the environment it was started in, and ends it after.
+def fresh_bundle(env: Mapping[str, str], *, keep: bool, progress: Listener) -> Iterator[Path]:
+    """Start a bundle; yields its home, and ends it after.
 
     `keep` leaves the home with its data and logs. Raises DrillError when it cannot start.
     """
@@ -42,7 +41,7 @@ def fresh_bundle(
     bundle = Bundle(home / "home", port=0, env=own)
     try:
         bundle.start(progress)
-        yield bundle.home.root, own
+        yield bundle.home.root
     except BundleError as error:
         raise DrillError(f"The drill's own bundle failed: {error}") from error
     finally:

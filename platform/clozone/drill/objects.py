@@ -10,13 +10,13 @@ class Objects:
 
     def __init__(self, target: Target) -> None:
         keys = target.plan.keys
-        self._bucket = target.environment["S3_BUCKET"]
+        self._bucket = target.setting("S3_BUCKET")
         self._client = Minio(
             endpoint=target.plan.address("s3"),
             access_key=keys.s3_access_key,
             secret_key=keys.s3_secret_key,
             secure=False,
-            region=target.environment["S3_REGION"],
+            region=target.setting("S3_REGION"),
         )
 
     def under(self, prefix: str) -> dict[str, int]:

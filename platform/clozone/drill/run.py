@@ -67,7 +67,7 @@ class Drill:
         orders = self._orders
         with self._phases.phase("preparing"):
             if self._alone:
-                price_the_model(self._database, self._target.environment["LLM_MODEL"])
+                price_the_model(self._database, self._target.setting("LLM_MODEL"))
             self._world = make_world(self._target, self._database, self._run, ORGANISATIONS, REPS)
             self._calls = drill_calls(orders.calls, ORGANISATIONS, REPS, orders.seed)
             self._call_ids = [call_id(self._run, call) for call in self._calls]
@@ -131,7 +131,7 @@ class Drill:
             self._parts.names(),
             orders.kills,
             seconds / orders.kills,
-            float(self._target.environment.get("JOB_LEASE_SECONDS") or 6.0),
+            self._target.lease_seconds,
             orders.seed,
         )
         faults = Faults(self._parts, trouble, self._incidents, steps)

@@ -11,16 +11,13 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr
 
 from clozone.drill.errors import DrillError
-from clozone.local.environment import platform_environment
+from clozone.drill.surroundings import shared_environment
+from clozone.local.environment import setting
 from clozone.local.home import Home
 from clozone.local.keys import load_keys
 from clozone.local.options import Options
 from clozone.local.plan import Plan
 from clozone.local.state import BundleState, read_state
-
-# The bundle was seen to use the offline model; a key in this shell must not lead the drill's second
-# worker to another one.
-ANOTHER_MODEL = frozenset({"OPENAI_API_KEY", "OPENAI_BASE_URL", "LLM_MODEL"})
 
 _LISTEN = re.compile(r"^\s*listen\s+(\S+?):\d+\s*;", re.MULTILINE)
 
@@ -36,7 +33,7 @@ class _Credentials(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running bundle. `environment` is what one of its own processes is given."""
+    """A running bundle. `environment` is what its worker runs with."""
 
     home: Home
     plan: Plan
@@ -54,9 +51,18 @@ class Target:
         """The address of the offline model."""
         return f"http://{self.plan.address('offline-model')}"
 
+    def setting(self, name: str) -> str:
+        """A setting, such as `LLM_MODEL`, as the bundle's processes have it."""
+        return setting(self.environment, name)
+
+    @property
+    def lease_seconds(self) -> float:
+        """After how much silence a worker loses its job."""
+        return float(self.setting("JOB_LEASE_SECONDS"))
+
     @property
     def spool(self) -> Path:
-        """Where webhooks wait that came while PostgreSQL was away."""
+        """Where webhooks wait that came while PostgreSQL was away; made when the first one does."""
         return Path(self.environment.get("SPOOL_DIR") or self.home.folder("spool"))
 
     def state(self) -> BundleState:
@@ -67,11 +73,11 @@ class Target:
         return state
 
 
-def find_target(folder: Path, env: Mapping[str, str]) -> Target:
-    """The bundle that runs in `folder`, to be drilled. `env` is the environment it was started in.
+def find_target(folder: Path) -> Target:
+    """The bundle that runs in `folder`, to be drilled.
 
-    Raises DrillError for whatever is not a local bundle on the loopback with the offline model:
-    the drill kills processes and counts what the model was asked, so it must own both.
+    Raises DrillError for whatever is not a local bundle on the loopback whose processes ask the
+    offline model: the drill kills processes and counts what the model was asked, so it must own both.
     """
     home = Home.at(folder)
     state = read_state(home.state)
@@ -81,20 +87,22 @@ def find_target(folder: Path, env: Mapping[str, str]) -> Target:
             "drill then starts one of its own."
         )
     _refuse_outside(home, state)
-    env = {name: value for name, value in env.items() if name not in ANOTHER_MODEL}
+    ports = json.loads(home.ports.read_text())
+    environment = shared_environment(
+        state.processes, f"http://127.0.0.1:{ports['offline-model']}/v1"
+    )
     plan = Plan(
         home=home,
         keys=load_keys(home.keys),
-        ports=json.loads(home.ports.read_text()),
+        ports=ports,
         public_port=urlsplit(state.url).port or 80,
         options=Options.from_environment({}),
-        env=env,
+        env=environment,
     )
     try:
         vapi = _Credentials.model_validate_json(home.credentials.read_bytes()).vapi
     except (OSError, ValueError) as error:
         raise DrillError(f"{home.credentials} does not say how webhooks are signed.") from error
-    environment = {**env, **platform_environment(plan)}
     return Target(home, plan, environment, vapi.header, vapi.secret.get_secret_value())
 
 

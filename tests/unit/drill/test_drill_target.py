@@ -1,5 +1,8 @@
 import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,60 +13,123 @@ from clozone.local.identity import identity
 from clozone.local.state import BundleState, ProcessRecord, write_state
 
 PARTS = ("postgres", "valkey", "s3", "nginx", "web-1", "worker", "scheduler", "offline-model")
+PORTS = {name: 20_000 + number for number, name in enumerate(PARTS)}
+MODEL = f"http://127.0.0.1:{PORTS['offline-model']}/v1"
+ENVIRONMENT = {"OPENAI_BASE_URL": MODEL, "OPENAI_API_KEY": "offline", "LLM_MODEL": "offline-1"}
+# Says when it runs: before that, its environment is still that of the process that made it.
+SLEEPER = (sys.executable, "-IS", "-c", "print(flush=True); import time; time.sleep(300)")
+
+Start = Callable[[dict[str, str]], int]
 
 
-def running(home: Path, *, listen: str = "127.0.0.1:8080", without: str = "") -> Path:
-    """A home as a running bundle leaves it, with this process as its supervisor."""
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts processes with a given environment; they end with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(environment: dict[str, str]) -> int:
+        process = subprocess.Popen(SLEEPER, env=environment, stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process.pid
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def running(
+    home: Path,
+    start: Start | None = None,
+    *,
+    listen: str = "127.0.0.1:8080",
+    without: str = "",
+    different: dict[str, dict[str, str]] | None = None,
+) -> Path:
+    """A home as a running bundle leaves it, with this process as its supervisor.
+
+    `start` starts the platform's own processes, `different` is what else some are given.
+    """
     (home / "run").mkdir(parents=True)
     (home / "nginx").mkdir()
     (home / "nginx" / "clozone.conf").write_text(f"server {{\n    listen {listen};\n}}\n")
-    ports = {name: 20_000 + number for number, name in enumerate(PARTS)}
-    (home / "run" / "ports.json").write_text(json.dumps(ports))
+    (home / "run" / "ports.json").write_text(json.dumps(PORTS))
     vapi = {"header": "x-signature", "secret": "quiet"}
     (home / "credentials.json").write_text(json.dumps({"vapi": vapi}))
+    records = []
+    for name in PARTS:
+        pid = None
+        if start and name in ("web-1", "worker", "scheduler"):
+            environment = ENVIRONMENT | {"CLOZONE_HOME": str(home), "CLOZONE_INSTANCE": name}
+            pid = start(environment | (different or {}).get(name, {}))
+        records.append(ProcessRecord(name, "ready", pid, identity(pid) if pid else None))
     state = BundleState(
         phase="ready",
         url="http://localhost:8080",
         supervisor_pid=os.getpid(),
         supervisor_identity=identity(os.getpid()),
         started_at="2026-11-24T09:00:00+00:00",
-        processes=[ProcessRecord(name, "ready") for name in PARTS if name != without],
+        processes=[record for record in records if record.name != without],
     )
     write_state(home / "run" / "state.json", state)
     return home
 
 
-def test_a_local_bundle_is_taken(tmp_path: Path) -> None:
-    target = find_target(running(tmp_path / "home"), {})
+def test_a_local_bundle_is_taken_with_what_its_worker_runs_with(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_LEASE_SECONDS", "77")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-real")
+    theirs = {"JOB_LEASE_SECONDS": "9", "SPOOL_DIR": "elsewhere/spool"}
+    different = dict.fromkeys(("web-1", "worker", "scheduler"), theirs)
+    target = find_target(running(tmp_path / "home", start, different=different))
     assert target.url == "http://127.0.0.1:8080"
     assert (target.vapi_header, target.vapi_secret) == ("x-signature", "quiet")
-    assert target.environment["CLOZONE_HOME"] == str(tmp_path / "home")
+    assert target.environment["OPENAI_API_KEY"] == "offline"
+    assert "CLOZONE_INSTANCE" not in target.environment
+    assert target.lease_seconds == 9.0
+    # From where the processes stand, as they see it.
+    assert target.spool == Path.cwd() / "elsewhere/spool"
 
 
-def test_a_key_in_the_shell_leads_nobody_to_a_model_that_costs_money(tmp_path: Path) -> None:
-    shell = {"OPENAI_API_KEY": "sk-real", "LLM_MODEL": "gpt-6-luna", "TZ": "UTC"}
-    environment = find_target(running(tmp_path / "home"), shell).environment
-    assert environment["OPENAI_API_KEY"] == "offline"
-    assert environment["OPENAI_BASE_URL"].startswith("http://127.0.0.1:")
-    assert environment["LLM_MODEL"].startswith("clozone-offline")
-    assert environment["TZ"] == "UTC"
+@pytest.mark.parametrize("name", ["web-1", "worker"])
+@pytest.mark.parametrize("asked", ["", "https://model.example/v1"])
+def test_a_process_that_asks_a_model_that_costs_money_is_not_drilled(
+    tmp_path: Path, start: Start, name: str, asked: str
+) -> None:
+    other = {name: {"OPENAI_BASE_URL": asked, "OPENAI_API_KEY": "sk-real"}}
+    with pytest.raises(DrillError, match=f"{name} asks the model at"):
+        find_target(running(tmp_path / "home", start, different=other))
+
+
+def test_processes_with_different_settings_are_not_drilled(tmp_path: Path, start: Start) -> None:
+    home = running(tmp_path / "home", start, different={"web-1": {"JOB_LEASE_SECONDS": "3"}})
+    with pytest.raises(DrillError, match="different settings: JOB_LEASE_SECONDS"):
+        find_target(home)
+
+
+def test_a_process_that_is_not_there_is_not_judged(tmp_path: Path) -> None:
+    with pytest.raises(DrillError, match="What web-1 runs with cannot be read"):
+        find_target(running(tmp_path / "home"))
 
 
 def test_where_nothing_runs_nothing_is_drilled(tmp_path: Path) -> None:
     with pytest.raises(DrillError, match="No Clozone runs in"):
-        find_target(tmp_path / "home", {})
+        find_target(tmp_path / "home")
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "10.1.2.3:8080"])
 def test_a_bundle_that_others_can_reach_is_refused(tmp_path: Path, listen: str) -> None:
     with pytest.raises(DrillError, match="not on the loopback only"):
-        find_target(running(tmp_path / "home", listen=listen), {})
+        find_target(running(tmp_path / "home", listen=listen))
 
 
 @pytest.mark.parametrize("missing", ["offline-model", "s3"])
 def test_a_bundle_with_other_servers_is_refused(tmp_path: Path, missing: str) -> None:
     with pytest.raises(DrillError, match=f"runs without {missing}"):
-        find_target(running(tmp_path / "home", without=missing), {})
+        find_target(running(tmp_path / "home", without=missing))
 
 
 def test_a_bundle_whose_supervisor_died_is_not_drilled(tmp_path: Path) -> None:
@@ -72,4 +138,4 @@ def test_a_bundle_whose_supervisor_died_is_not_drilled(tmp_path: Path) -> None:
     state = json.loads(file.read_text())
     file.write_text(json.dumps(state | {"supervisor_identity": "another boot:1"}))
     with pytest.raises(DrillError, match="No Clozone runs in"):
-        find_target(home, {})
+        find_target(home)
