@@ -1,6 +1,7 @@
 """Composition root of the worker process."""
 
 import importlib
+import os
 import time
 
 from loguru import logger
@@ -35,11 +36,16 @@ HANDLERS = (
 
 HEARTBEAT_SECONDS = 3.0
 
+# Whoever starts processes anew only after a failure has to see one.
+TOLD_TO_STOP = 0
+START_ANEW = os.EX_TEMPFAIL  # 75
 
-def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
+
+def run_worker(settings: Settings, ready_fd: int | None = None) -> int:
     """Take jobs from every queue until SIGTERM or SIGINT, then finish or hand back what runs.
 
-    Writes a line to the descriptor `ready_fd`, if given, once it takes jobs.
+    It also ends, in the same order, when a handler hangs. Writes a line to the descriptor
+    `ready_fd`, if given, once it takes jobs. Returns the exit code: TOLD_TO_STOP or START_ANEW.
     """
     configure_logging(settings, "worker")
     stop = stop_on_signals()
@@ -70,6 +76,7 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     pulse = heartbeat(settings, "worker")
     logger.bind(threads=sum(threads.values())).info("worker ready")
     announce_ready(ready_fd)
+    exit_code = TOLD_TO_STOP
     while not stop.wait(HEARTBEAT_SECONDS):
         pulse()
         fetcher().sweep()
@@ -78,6 +85,7 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
         if stuck := leases.stuck():
             kinds = sorted({job.kind for job in stuck})
             logger.bind(jobs=len(stuck), kinds=kinds).error("jobs hang, the worker starts anew")
+            exit_code = START_ANEW
             break
     logger.info("worker stopping")
     runner.stop()
@@ -90,3 +98,4 @@ def run_worker(settings: Settings, ready_fd: int | None = None) -> None:
     leases.hand_back()
     close_database()
     logger.info("worker stopped")
+    return exit_code

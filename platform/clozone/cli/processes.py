@@ -2,6 +2,7 @@
 
 import errno
 import shlex
+import sys
 
 import click
 
@@ -44,10 +45,13 @@ def web(bind: str, ready_fd: int | None) -> None:
 @click.command()
 @_ready_fd
 def worker(ready_fd: int | None) -> None:
-    """Run jobs until SIGTERM or SIGINT; what runs then is finished or handed back."""
+    """Run jobs until SIGTERM or SIGINT; what runs then is finished or handed back.
+
+    The exit code is 75 when it ends because a job hangs: start it anew.
+    """
     from clozone.worker import run_worker
 
-    run_worker(load_settings(), ready_fd)
+    sys.exit(run_worker(load_settings(), ready_fd))
 
 
 @click.command()
