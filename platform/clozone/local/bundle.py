@@ -40,6 +40,7 @@ from clozone.local.planning import make_plan
 from clozone.local.postgres import SUPERUSER, postgres_url
 from clozone.local.postgres_place import remove_data
 from clozone.local.process import ManagedProcess
+from clozone.local.reload_files import forget_requests
 from clozone.local.reload_request import obey_requests
 from clozone.local.rolling import RELOADABLE, Fleet, changed_plan, roll
 from clozone.local.starting import (
@@ -121,6 +122,7 @@ class Bundle:
         if self._lock is None:
             raise AlreadyRunning(read_state(self.home.state))
         self._stopping.clear()
+        forget_requests(self.home)
         self._journal = Journal(self.home)
         try:
             self._start(progress)
