@@ -9,7 +9,7 @@ from clozone.kit.clock import now
 from clozone.kit.errors import Postponed, Retryable
 from clozone.notifications.repository import deliveries
 from clozone.notifications.sender import sender
-from clozone.notifications.service import dispatch, holding, sending
+from clozone.notifications.service import dispatch, giving_up, holding, sending
 
 KEPT = timedelta(days=30)
 _PRUNED_AT_ONCE = 1_000
@@ -25,11 +25,11 @@ def fan_out(job: RunningJob) -> None:
 
 
 def _give_up(job: RunningJob, reason: str) -> None:
-    sending.give_up(UUID(job.payload["delivery_id"]), job.payload["series"], reason)
+    giving_up.give_up(UUID(job.payload["delivery_id"]), job.payload["series"], reason)
 
 
 def _take_up(job: RunningJob) -> None:
-    sending.take_up(UUID(job.payload["delivery_id"]), job.payload["series"])
+    giving_up.take_up(UUID(job.payload["delivery_id"]), job.payload["series"])
 
 
 @job(dispatch.DELIVER, after_death=_give_up, before_revival=_take_up)

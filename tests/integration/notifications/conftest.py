@@ -9,12 +9,13 @@ import httpx2
 import pytest
 from office import Office
 from tests.conftest import settings_from
-from tests.support.notification_receiver import Receiver, receiver
+from tests.support.notification_receiver import Receiver, Reply, receiver
 from tests.support.people import SignIn, signing_in
 from tests.support.processes import PlatformProcess, await_http, free_port
 
 from clozone.jobs.delivery import init_delivery
 from clozone.local.bundle import Bundle
+from clozone.notifications.circuit import THRESHOLD
 from clozone.notifications.sender import init_sender
 from clozone.settings import Settings
 
@@ -65,6 +66,17 @@ def inbox() -> Iterator[Receiver]:
     """The organisation's server."""
     with receiver() as running:
         yield running
+
+
+@pytest.fixture
+def failing(office: Office, inbox: Receiver) -> Office:
+    """An office of whose messages the first few failed, so that the circuit is open."""
+    office.endpoint(inbox.url)
+    inbox.always(Reply(500))
+    for _ in range(THRESHOLD + 3):
+        office.tell()
+    office.run()
+    return office
 
 
 @pytest.fixture(scope="session")
