@@ -19,6 +19,8 @@ from clozone.webhooks.vapi import END_OF_CALL_REPORT, STATUS_UPDATE
 
 USED_TYPES = frozenset({END_OF_CALL_REPORT, STATUS_UPDATE})
 NOT_USED = "type_not_used"
+# The kind of job.
+PROCESSING = "webhooks.process_event"
 
 # What the sender told besides the body. Whatever else there is may be a credential of some proxy.
 _KEPT_HEADERS = frozenset(
@@ -66,10 +68,10 @@ def enqueue_processing(event_id: UUID, turn_of: UUID | None = None) -> UUID:
     It is a job of the platform, in the turn of the organisation `turn_of`; default: as before.
     """
     return enqueue(
-        "webhooks.process_event",
+        PROCESSING,
         {"event_id": str(event_id)},
         subject_id=event_id,
-        dedupe_key=f"webhooks.process_event:{event_id}",
+        dedupe_key=f"{PROCESSING}:{event_id}",
         turn_of=turn_of or _turn_before(event_id),
     )
 

@@ -7,14 +7,17 @@ from clozone.webhooks import inbox, processing
 
 
 def _bury(job: RunningJob, reason: str) -> None:
-    inbox.settle(UUID(job.payload["event_id"]), "dead", reason, None)
+    # What another job has done meanwhile stays done.
+    event_id = UUID(job.payload["event_id"])
+    if inbox.claim(event_id):
+        inbox.settle(event_id, "dead", reason, None)
 
 
 def _reopen(job: RunningJob) -> None:
     inbox.revive(UUID(job.payload["event_id"]))
 
 
-@job("webhooks.process_event", after_death=_bury, before_revival=_reopen)
+@job(inbox.PROCESSING, after_death=_bury, before_revival=_reopen)
 def process_event(job: RunningJob) -> None:
     """Apply one stored delivery to its session."""
     event_id = UUID(job.payload["event_id"])

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from clozone.accounts.audit import record
 from clozone.infra.postgres import OperationalError, Scope, database, unit_of_work
-from clozone.models.operations import WebhookEvent
+from clozone.jobs.kinds import UNFINISHED
+from clozone.models.operations import Job, WebhookEvent
 from clozone.web.identity import Actor
 from clozone.webhooks import inbox, processing
 from clozone.webhooks.envelope import read_envelope
@@ -86,8 +87,7 @@ def replay(selection: Selection, actor: Actor | None) -> Replayed:
             left = {event.id: why for event in batch if (why := _why_left(event))}
             again = [event.id for event in batch if event.id not in left]
             if again:
-                _put_back(again)
-                for event_id in again:
+                for event_id in _put_back(again):
                     inbox.enqueue_processing(event_id)
                 details = {**selection.to_json(), "replayed": len(again)}
                 record(actor, "inbox.replayed", "webhook_event", None, details)
@@ -114,15 +114,25 @@ def _why_left(event: Listed) -> str | None:
     return None if event.message_type in inbox.USED_TYPES else inbox.NOT_USED
 
 
-def _put_back(event_ids: list[UUID]) -> None:
+def _put_back(event_ids: list[UUID]) -> list[UUID]:
+    """Let deliveries wait again; those that need a job for it, in order."""
     # One that is `received` has a job, perhaps at work on it: its row is that job's to lock.
     settled = WebhookEvent.select(WebhookEvent.id).where(
         WebhookEvent.id.in_(event_ids), WebhookEvent.state != "received"
     )
-    locked = [event.id for event in settled.order_by(WebhookEvent.id).for_update()]
+    locked = {event.id for event in settled.order_by(WebhookEvent.id).for_update()}
     WebhookEvent.update(state="received", reason=None, processed_at=None).where(
         WebhookEvent.id.in_(locked)
     ).execute()
+    # Looked for, not added in vain: that would wait for a job that is about to end, and it for us.
+    # Of a row that another replay has just put back, PostgreSQL keeps the lock all the same.
+    at_work = Job.select(Job.subject_id).where(
+        Job.subject_id.in_(event_ids),
+        Job.kind == inbox.PROCESSING,
+        Job.state.in_([*UNFINISHED]),
+    )
+    has_job = {job.subject_id for job in at_work} - locked
+    return [event_id for event_id in event_ids if event_id not in has_job]
 
 
 def _forecast(event: Listed) -> Forecast:

@@ -138,6 +138,20 @@ def test_its_job_can_be_cancelled_and_taken_up_again(patient: Patient):
     assert patient.inbox.event(patient.event_id).state == "processed"
 
 
+def test_a_cancelled_job_leaves_alone_what_another_has_done(patient: Patient):
+    first = patient.job.id
+    with unit_of_work(Scope.platform()):
+        control.cancel(first, "not now")
+    replay(Selection(ids=(patient.event_id,)), None)
+    patient.inbox.run([patient.job])
+    with unit_of_work(Scope.platform()):
+        control.revive(first)
+    with unit_of_work(Scope.platform()):
+        control.cancel(first, "oops")
+    event = patient.inbox.event(patient.event_id)
+    assert (event.state, event.reason, event.session_id) == ("processed", None, patient.session_id)
+
+
 def test_a_database_that_is_busy_kills_nothing(patient: Patient):
     """A lock that is waited for in vain is not the delivery's fault."""
     with psycopg.connect(patient.owner) as connection:

@@ -1,6 +1,7 @@
 """Processing deliveries again: said beforehand, done once, however often it is asked for."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -185,6 +186,53 @@ def test_replayed_and_processed_at_once(inbox: Inbox, practice: Practice):
     process()
     assert {inbox.event(event_id).state for event_id in events} == {"processed"}
     assert len(inbox.jobs_on(session_id, CLEAN)) == 1
+
+
+def test_a_replay_does_not_wait_for_a_job_at_work(inbox: Inbox, practice: Practice):
+    """Nor the job for it: also where the replay holds the delivery's row."""
+    event_id = inbox.take(Call(metadata_of(practice, practice.session())).status("in-progress"))
+    (job,) = inbox.jobs_of(event_id)
+    ending, go_on = threading.Event(), threading.Event()
+
+    def end() -> None:
+        with unit_of_work(Scope.platform()):
+            Job.update(state="succeeded").where(Job.id == job.id).execute()
+            ending.set()
+            assert go_on.wait(20)
+
+    with ThreadPoolExecutor(1) as threads:
+        at_work = threads.submit(end)
+        assert ending.wait(20)
+        try:
+            assert replay(Selection(ids=(event_id,)), None).again == [event_id]
+        finally:
+            go_on.set()
+        at_work.result()
+    assert len(inbox.jobs_of(event_id)) == 1
+
+
+def test_the_row_of_what_waits_already_is_its_job_s_to_lock(inbox: Inbox, practice: Practice):
+    call = Call(metadata_of(practice, practice.session()))
+    waiting = inbox.take(call.status("in-progress"))
+    settled = inbox.take(call.ended())
+    inbox.process(settled)
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with unit_of_work(Scope.platform()):
+            assert inbox_service.claim(waiting)
+            held.set()
+            assert go_on.wait(20)
+
+    with ThreadPoolExecutor(1) as threads:
+        at_work = threads.submit(hold)
+        assert held.wait(20)
+        try:
+            assert replay(Selection(call_id=call.id), None).again == [waiting, settled]
+        finally:
+            go_on.set()
+        at_work.result()
+    assert inbox.event(settled).state == "received"
 
 
 def test_what_was_erased_is_left_alone(inbox: Inbox, practice: Practice):
