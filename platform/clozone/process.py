@@ -29,7 +29,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def announce_ready(descriptor: int | None) -> None:
-    """Tell whoever started this process that it is at work: a line to that descriptor, if one is given."""
+    """Tell whoever started this process that it is at work: a line to `descriptor`, if given."""
     if descriptor is None:
         return
     # Whoever wanted to know may be gone.

@@ -1,12 +1,15 @@
 """How a web process leaves the proxy in front of it, connection by connection."""
 
 import asyncio
+import resource
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
+from loguru import logger
 from quart import Quart, request
 
 from clozone.settings import Settings
@@ -65,6 +68,25 @@ async def served() -> AsyncIterator[Site]:
         await app.shutdown()
 
 
+@contextmanager
+def turns_that_take(seconds: float) -> Iterator[None]:
+    """A busy event loop: each of its turns takes so long."""
+    loop = asyncio.get_running_loop()
+    handle: asyncio.Handle | None = None
+
+    def work() -> None:
+        nonlocal handle
+        time.sleep(seconds)
+        handle = loop.call_soon(work)
+
+    work()
+    try:
+        yield
+    finally:
+        if handle:
+            handle.cancel()
+
+
 async def ask(connection: socket.socket, what: bytes = POST) -> str:
     """Send a request and read what comes back, up to its last byte."""
     loop = asyncio.get_running_loop()
@@ -116,6 +138,58 @@ async def test_what_the_kernel_had_accepted_is_answered() -> None:
             assert (await answer(connection)).startswith("HTTP/1.1 200")
             connection.close()
         assert await leaving
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("pause", [0.0, 0.1])
+async def test_what_the_server_accepted_a_moment_ago_is_answered(turns: int, pause: float) -> None:
+    """However many turns of the event loop it has come, and however slow they are."""
+    async with served() as site:
+        connections = [site.connect() for _ in range(5)]
+        for connection in connections:
+            connection.send(POST)
+        with turns_that_take(pause):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            leaving = site.take_leave()
+            for connection in connections:
+                assert (await answer(connection)).startswith("HTTP/1.1 200")
+                connection.close()
+        assert await leaving
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_without_any_grace_nothing_is_overlooked(turns: int) -> None:
+    async with served() as site:
+        connection = site.connect()
+        connection.send(POST.replace(b"/echo", b"/echo?held=1"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        site.server.stop_listening()
+        site.draining.leave()
+        assert not await site.server.leave(0)
+        connection.close()
+
+
+async def test_out_of_descriptors_it_waits_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "_ACCEPT_PAUSE_SECONDS", 0.1)
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message} {extra[error]}")
+    async with served() as site:
+        connection = site.connect()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Below what is open already: no further descriptor is to be had.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            await asyncio.sleep(0.3)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            logger.remove(sink)
+        assert "Too many open files" in said[0]
+        assert (await ask(connection)).startswith("HTTP/1.1 200")
+        connection.close()
 
 
 async def test_further_connections_are_refused() -> None:
