@@ -53,6 +53,7 @@ class Completions:
         faults = {f.kind: f for f in (*self._plan.take(CHAT_KINDS), *own_faults)}
         try:
             request = read_request(body, self._settings.models)
+            self._stats.count_question(content_hash(request))
             await _fail_or_wait(faults)
             value = await asyncio.to_thread(answer_value, request)
         except ApiError as error:
@@ -66,7 +67,8 @@ class Completions:
         identity = content_hash(request)
         if isinstance(value, dict) and "criteria" in value:
             value = _tampered(value, faults, f"{identity}:{self._stats.answered[identity]}")
-        text = REFUSAL if "refusal" in faults else as_text(value)
+        whole = as_text(value)
+        text = REFUSAL if "refusal" in faults else whole
         text, finish_reason = _cut(text, request.max_tokens, faults)
         prompt = prompt_text(request)
         completion = Completion(
@@ -83,6 +85,7 @@ class Completions:
         )
         self._stats.count_answer(
             identity,
+            whole,
             prompt=completion.prompt_tokens,
             cached=completion.cached_tokens,
             completion=completion.completion_tokens,

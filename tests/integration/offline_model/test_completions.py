@@ -1,5 +1,6 @@
 """Chat completions through the real client: plain, structured, streamed, refused."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -169,6 +170,22 @@ def test_a_body_that_is_no_json_is_400(server: Any, body: bytes) -> None:
         client.post("/chat/completions", cast_to=object, content=body)
 
 
+def test_what_was_asked_and_not_answered_is_told_by_content(
+    server: Any, client: OpenAI, call: dict[str, Any]
+) -> None:
+    server.switch({"kind": "server_error", "next": 1})
+    with pytest.raises(openai.InternalServerError):
+        client.chat.completions.create(**call)
+    answer = client.chat.completions.create(**call).choices[0].message.content
+    stats = server.stats()
+    (content,) = stats["asked_by_content"]
+    assert stats["asked_by_content"] == {content: 2}
+    assert stats["answered_by_content"] == {content: 1}
+    assert answer is not None
+    digest = hashlib.sha256(answer.encode()).hexdigest()
+    assert stats["answer_sha256_by_content"] == {content: digest}
+
+
 def test_answers_are_counted_by_content(server: Any, client: OpenAI, call: dict[str, Any]) -> None:
     for seed in (1, 2):
         client.chat.completions.create(**call, seed=seed)
@@ -178,6 +195,7 @@ def test_answers_are_counted_by_content(server: Any, client: OpenAI, call: dict[
         client.chat.completions.create(model="gpt-x", messages=hello)
     stats = server.stats()
     assert sorted(stats["answered_by_content"].values()) == [1, 2]
+    assert stats["asked_by_content"] == stats["answered_by_content"]
     assert stats["received"] == 4
     assert stats["answered"] == 3
     assert stats["failed"] == {"model_not_found": 1}
