@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ LARGEST_SEED = 1_000_000
 FOUND_A_LOSS = 1
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
@@ -63,14 +65,17 @@ def drill(
 ) -> None:
     """Send calls while everything is killed, then prove that nothing was lost or done twice.
 
-    Exits with 1 when something was, and with 2 when the drill itself could not run.
+    Exits with 1 when something was, and with 2 when the drill itself could not run, or could not do
+    all that it was to do.
     """
     console = _console()
     if seed is None:
         seed = secrets.randbelow(LARGEST_SEED)
     orders = Orders(calls, kills, seed, timeout)
+    if file is not None:
+        _require_writable(file)
     try:
-        with _ended_in_order(), _bundle(home, console, keep=keep) as folder:
+        with ended_in_order(), _bundle(home, console, keep=keep) as folder:
             report = _run(console, orders, folder, alone=home is None)
     except KeyboardInterrupt:
         console.print(f"The drill was interrupted (seed {seed}).")
@@ -83,21 +88,47 @@ def drill(
         console.print_exception()
         console.print(f"The drill broke down (seed {seed}).", style="red")
         sys.exit(COULD_NOT_RUN)
-    if file is not None:
-        file.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
     show(report, console)
+    written = file is None or _write(report, file, console)
     if not report.ok:
         sys.exit(FOUND_A_LOSS)
+    if report.shortfalls or not written:
+        sys.exit(COULD_NOT_RUN)
+
+
+def _require_writable(file: Path) -> None:
+    """Before minutes of work, not after. Leaves nothing there: a drill that fails has no report."""
+    try:
+        with tempfile.TemporaryFile(dir=file.parent):
+            return
+    except OSError as error:
+        raise click.BadParameter(
+            f"nothing can be written in {file.parent.absolute()}: {error.strerror}.",
+            param_hint="--report",
+        ) from error
+
+
+def _write(report: Report, file: Path, console: Console) -> bool:
+    try:
+        file.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        console.print(f"The report could not be written: {error}", style="red", highlight=False)
+        return False
+    return True
 
 
 @contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM is as good as Ctrl-C: nobody may stay frozen, and the drill's own bundle goes."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that is closed, are as good as Ctrl-C.
+
+    Nobody may stay frozen, and the drill's own bundle goes.
+    """
+    before = {each: signal.signal(each, signal.default_int_handler) for each in _ENDINGS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager
@@ -107,9 +138,11 @@ def _bundle(home: Path | None, console: Console, *, keep: bool) -> Iterator[Path
         return
     console.print("Starting a bundle for the drill")
     with fresh_bundle(os.environ, keep=keep, progress=lambda _news: None) as folder:
-        yield folder
-    if keep:
-        console.print(f"Kept: {folder}", highlight=False)
+        try:
+            yield folder
+        finally:
+            if keep:
+                console.print(f"Kept: {folder}", highlight=False)
 
 
 def _run(console: Console, orders: Orders, folder: Path, *, alone: bool) -> Report:

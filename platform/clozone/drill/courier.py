@@ -5,6 +5,7 @@ answer at all, is tried again. Only what was answered with 2xx is a promise.
 """
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -17,6 +18,7 @@ import orjson
 
 from clozone.drill.errors import DrillError
 from clozone.drill.promises import Promises
+from clozone.drill.script import Key
 from clozone.drill.signing import proof
 from clozone.drill.target import Target
 from clozone.drill.world import Person
@@ -55,12 +57,13 @@ class Courier:
     ) -> None:
         await self._http.aclose()
 
-    async def deliver(self, message: object) -> None:
-        """Deliver a webhook; returns when it is accepted.
+    async def deliver(self, key: Key, message: object) -> None:
+        """Deliver the webhook `key`; returns when it is accepted.
 
         Raises DrillError when the platform refuses the very first ones: then the secret is wrong.
         """
         body = orjson.dumps(message)
+        self._promises.bodies[key].add(hashlib.sha256(body).hexdigest())
         for pause in self._pauses():
             answer = await self._post("/api/webhooks/vapi", body, proof(self._target, body))
             if answer is not None and answer.is_success:

@@ -49,7 +49,10 @@ class Evidence:
 
 @dataclass(slots=True)
 class Proof:
-    """One claim and what came of checking it. `facts` are figures for the report."""
+    """One claim and what came of checking it. `facts` are figures for the report.
+
+    `may_be_idle`: there may have been nothing to check, which then is told and is no loss.
+    """
 
     name: str
     claim: str
@@ -57,11 +60,17 @@ class Proof:
     wrong: int = 0
     examples: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    may_be_idle: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether nothing speaks against the claim, and something was checked at all."""
-        return self.wrong == 0 and self.checked > 0
+        """Whether nothing speaks against the claim, and something was checked where it must be."""
+        return self.wrong == 0 and (self.checked > 0 or self.may_be_idle)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether something speaks for the claim."""
+        return self.holds and self.checked > 0
 
     def expect(self, true: bool, otherwise: str) -> None:
         """Check one thing; `otherwise` says what is wrong if it does not hold."""

@@ -1,18 +1,18 @@
 """The hand that does the damage: kills, freezes and wipes by schedule, and stirs the model."""
 
-import signal
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import cycle
 
 import httpx2
 
-from clozone.drill.errors import DrillError
-from clozone.drill.incidents import Incident, Incidents
+from clozone.drill.incidents import Incidents
 from clozone.drill.model_trouble import ModelTrouble
 from clozone.drill.parts import WORKERS, Living, Parts
 from clozone.drill.schedule import Act, Step
+from clozone.drill.watch import Watch
 from clozone.kit.clock import now
 
 PARTS_AWAY_SECONDS = 30.0
@@ -34,15 +34,14 @@ class Faults:
         self._stop = threading.Event()
         self._frozen: Living | None = None
         self._thaws: list[threading.Thread] = []
-        self._away: list[tuple[Incident, Living]] = []
-        self._lock = threading.Lock()
+        self._at_work = cycle((True, False))
+        self._watch = Watch(parts, incidents)
         self._hand = threading.Thread(target=self._work, name="faults", daemon=True)
-        self._eye = threading.Thread(target=self._watch, name="absences", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._hand.start()
-        self._eye.start()
+        self._watch.start()
 
     def await_done(self, deadline: float) -> None:
         """Return when the schedule is worked off or stopped by a failure, or at the `deadline`.
@@ -57,6 +56,7 @@ class Faults:
         self._hand.join()
         for thaw in self._thaws:
             thaw.join()
+        self._watch.end()
         # It is never killed, but the drill may be ending because the whole bundle is gone.
         with suppress(httpx2.HTTPError):
             self._trouble.end()
@@ -99,6 +99,11 @@ class Faults:
         self._incidents.note(Act.wipe, "valkey", at).ended_at = now()
 
     def _kill(self, name: str) -> None:
+        if name in WORKERS and next(self._at_work) and self._frozen is None:
+            # By chance alone a short drill might meet them between two jobs only.
+            living = self._parts.await_living(name, PARTS_AWAY_SECONDS)
+            if living is not None:
+                self._await_work(living)
         deadline = time.monotonic() + PARTS_AWAY_SECONDS
         while time.monotonic() < deadline:
             # A frozen worker has to wake up and find its jobs gone; the other does them meanwhile.
@@ -107,8 +112,7 @@ class Faults:
             at = now()
             if living is not None and self._parts.kill(living):
                 incident = self._incidents.note(Act.kill, name, at, living.pid)
-                with self._lock:
-                    self._away.append((incident, living))
+                self._watch.expect_back(incident, living)
                 return
             if self._stop.wait(PROBE_SECONDS):
                 return
@@ -118,14 +122,18 @@ class Faults:
         if living is None or self._frozen or not self._await_work(living):
             return
         at = now()
-        if not self._parts.signal(living, signal.SIGSTOP):
+        freezer = self._parts.freeze(living, seconds)
+        if freezer is None:
             return
         self._frozen = living
         incident = self._incidents.note(Act.freeze, name, at, living.pid)
 
         def thaw() -> None:
-            self._stop.wait(seconds)
-            self._parts.signal(living, signal.SIGCONT)
+            while freezer.poll() is None:
+                if self._stop.wait(PROBE_SECONDS):
+                    freezer.terminate()
+                    break
+            freezer.communicate()
             incident.ended_at = now()
             self._frozen = None
 
@@ -133,29 +141,10 @@ class Faults:
         self._thaws[-1].start()
 
     def _await_work(self, worker: Living) -> bool:
-        """Wait until the worker asks the model for a job: freezing an idle one would show nothing."""
+        """Wait until the worker asks the model for a job: to hit an idle one would show little."""
         self._trouble.slow_down()
         deadline = time.monotonic() + WORK_SECONDS
         while not self._trouble.is_asking(worker.pid):
             if time.monotonic() > deadline or self._stop.wait(PROBE_SECONDS):
                 return False
         return True
-
-    def _watch(self) -> None:
-        """Note when each killed part is back: another process, and it answers."""
-        while not self._stop.is_set() or self._away:
-            with self._lock:
-                away = list(self._away)
-            for incident, killed in away:
-                # The supervisor writes its state anew at this moment, or has ended.
-                with suppress(DrillError):
-                    self._note_return(incident, killed)
-            time.sleep(PROBE_SECONDS)
-
-    def _note_return(self, incident: Incident, killed: Living) -> None:
-        living = self._parts.living(killed.name)
-        if living is None or living.pid == killed.pid or not self._parts.is_ready(killed.name):
-            return
-        incident.ended_at = now()
-        with self._lock:
-            self._away.remove((incident, killed))

@@ -15,7 +15,8 @@ from clozone.local.starting import Listener
 # What a drill needs to be quick and to the point; a bundle that runs already keeps its own.
 CHOICES = {
     "VAPI_WEBHOOK_AUTH": "hmac",
-    "LLM_TIMEOUT_SECONDS": "10",
+    # Above twice the lease: answers that take so long must not cost a job its lease.
+    "LLM_TIMEOUT_SECONDS": "20",
     "RATE_LIMIT_API": "1000000 per minute",
     "RATE_LIMIT_USER": "1000000 per minute",
     "RATE_LIMIT_LOGIN": "1000000 per minute",

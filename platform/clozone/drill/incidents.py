@@ -48,8 +48,12 @@ class Incidents:
         return [
             (each.at, each.ended_at or until)
             for each in self.all()
-            if each.name == name and each.act in (Act.kill, Act.freeze)
+            if each.name == name and each.act is not Act.wipe
         ]
+
+    def was_killed(self, pid: int) -> bool:
+        """Whether the drill killed the process with this number."""
+        return any(each.pid == pid and each.act is Act.kill for each in self.all())
 
     def count(self, act: Act) -> int:
         """How often this was done."""

@@ -13,16 +13,24 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How often each content was answered, by content hash, and failures by their code."""
+    """How often each content was answered, by content hash, and failures by their code.
+
+    `asked` is how often each was asked about, answered or not; `texts` is the SHA-256 (hex) of its
+    answer's text, by which it is found in the account book.
+    """
 
     by_content: dict[str, int]
     failed: dict[str, int]
+    asked: dict[str, int]
+    texts: dict[str, str]
 
     def since(self, earlier: "Answers") -> "Answers":
         """What came after `earlier`."""
         return Answers(
             _difference(self.by_content, earlier.by_content),
             _difference(self.failed, earlier.failed),
+            _difference(self.asked, earlier.asked),
+            self.texts,
         )
 
 
@@ -37,7 +45,12 @@ class Model:
     def answers(self) -> Answers:
         """What was answered since the model's start."""
         told = self._http.get("/_control/stats").raise_for_status().json()
-        return Answers(dict(told["answered_by_content"]), dict(told["failed"]))
+        return Answers(
+            by_content=told["answered_by_content"],
+            failed=told["failed"],
+            asked=told["asked_by_content"],
+            texts=told["answer_sha256_by_content"],
+        )
 
     def armed(self) -> int:
         """How many faults wait to be met."""

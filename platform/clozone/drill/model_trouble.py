@@ -17,8 +17,8 @@ from clozone.drill.database import Database
 from clozone.drill.model import Fault, Model
 
 FAILURES_ALLOWED = 2
-# Longer than any client waits.
-SILENCE_SECONDS = 900.0
+# Longer than any client waits, and any drill lasts: what is never answered must not be counted.
+SILENCE_SECONDS = 86_400.0
 SLOW_SECONDS = 2.5
 _COUNTED = ("server_error", "timeout", "invalid_json", "truncated")
 _FREE = ("rate_limit", "latency", "slow_stream")
@@ -51,6 +51,11 @@ class ModelTrouble:
         with suppress(httpx2.HTTPError):
             self._model.switch_to({"kind": "latency", "seconds": SLOW_SECONDS})
             self.armed["latency"] += 1
+
+    def answer_late(self, seconds: float) -> None:
+        """Let every answer take this long; raises httpx2.HTTPError. `end` ends it."""
+        self._model.switch_to({"kind": "latency", "seconds": seconds})
+        self.armed["long answer"] += 1
 
     def is_asking(self, pid: int) -> bool:
         """Whether the worker with this process number waits for the model now, for one of our jobs."""

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -85,18 +87,29 @@ class Parts:
         born = datetime.fromisoformat(record.started_at)
         return any(_time_of(line) >= born for line in last_lines(self._target.home.log(name), 1))
 
-    def signal(self, process: Living, signum: int) -> bool:
-        """Send a signal to exactly this process; False if it is gone."""
+    def kill(self, process: Living) -> bool:
+        """SIGKILL: no goodbye, no clean-up. False if it is gone."""
         if not is_same(process.pid, process.identity):
             return False
         with suppress(ProcessLookupError):
-            os.kill(process.pid, signum)
+            os.kill(process.pid, signal.SIGKILL)
             return True
         return False
 
-    def kill(self, process: Living) -> bool:
-        """SIGKILL: no goodbye, no clean-up. False if it is gone."""
-        return self.signal(process, signal.SIGKILL)
+    def freeze(self, process: Living, seconds: float) -> "subprocess.Popen[bytes] | None":
+        """Freeze it for so long; the child that wakes it up again, also if the drill is killed.
+
+        SIGTERM to the child wakes it early. None if the process is gone.
+        """
+        words = ("-m", "clozone.drill.freezer", str(process.pid), process.identity, str(seconds))
+        child = subprocess.Popen(  # noqa: S603
+            (sys.executable, *words), stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert child.stdout is not None  # noqa: S101 -- it was asked for
+        if child.stdout.readline():
+            return child
+        child.communicate()
+        return None
 
     def wipe_redis(self) -> bool:
         """FLUSHALL; False if the server did not take it."""

@@ -1,7 +1,7 @@
 """What the platform has promised: every delivery and request that it answered with a success."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,13 +13,14 @@ class Promises:
     """Kept by the sender, held against the platform by the proofs.
 
     `accepted` counts, by message, the deliveries that were answered with 2xx; `open` those that were
-    not yet. `sessions` are the sessions that the API said it had started, by call number.
+    not yet; `bodies` has the SHA-256 (hex) of every body that was sent for it. `sessions` are the sessions that the API said it had started, by call number.
     `transcripts` are the jobs that it said it had taken on. `answers` counts every answer by status,
     "none" where none came.
     """
 
     accepted: Counter[Key] = field(default_factory=Counter)
     open: Counter[Key] = field(default_factory=Counter)
+    bodies: defaultdict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     sessions: dict[int, UUID] = field(default_factory=dict)
     transcripts: list[UUID] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)

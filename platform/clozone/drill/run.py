@@ -15,6 +15,7 @@ from clozone.drill.errors import DrillError
 from clozone.drill.evidence import Evidence
 from clozone.drill.faults import Faults
 from clozone.drill.incidents import Incidents
+from clozone.drill.long_answer import long_answer_seconds
 from clozone.drill.model import Answers, Model
 from clozone.drill.model_trouble import ModelTrouble
 from clozone.drill.objects import Objects
@@ -65,6 +66,7 @@ class Drill:
     def run(self) -> Report:
         """Run it; what came of it. Raises DrillError when it could not be run to its end."""
         orders = self._orders
+        long_answer = long_answer_seconds(self._target)
         with self._phases.phase("preparing"):
             if self._alone:
                 price_the_model(self._database, self._target.setting("LLM_MODEL"))
@@ -89,6 +91,11 @@ class Drill:
                 through = self._under_fire(self._sender, trouble)
             with self._phases.phase("quiet"):
                 rest = self._await_quiet()
+            with self._phases.phase("long answer"):
+                trouble.answer_late(long_answer)
+                through = self._send(self._sender.send_last_transcript()) and through
+                rest = self._await_quiet() and rest
+                trouble.end()
             with self._phases.phase("old news"):
                 through = self._send(self._sender.send_held_back()) and through
                 rest = self._await_quiet() and rest

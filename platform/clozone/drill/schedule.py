@@ -13,11 +13,15 @@ KILLS_PER_WIPE = 10
 
 
 class Act(StrEnum):
-    """A fault. `kill` is SIGKILL, `freeze` SIGSTOP and later SIGCONT, `wipe` FLUSHALL."""
+    """A fault. `kill` is SIGKILL, `freeze` SIGSTOP and later SIGCONT, `wipe` FLUSHALL.
+
+    `death` is none of the drill's: a worker that ended by itself and was started again.
+    """
 
     kill = "kill"
     freeze = "freeze"
     wipe = "wipe"
+    death = "death"
 
 
 @dataclass(frozen=True, slots=True)

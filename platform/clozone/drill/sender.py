@@ -62,6 +62,11 @@ class Sender:
                 [asyncio.create_task(self._deliver(courier, each)) for each in self.held_back]
             )
 
+    async def send_last_transcript(self) -> None:
+        """Send one more transcript, when all else is done."""
+        async with Courier(self._target, self._promises, self._seed) as courier:
+            await self._send_transcript(courier, transcripts(len(self._calls)), 0.0)
+
     async def _send_call(self, courier: Courier, call: DrillCall, begins_in: float) -> None:
         await asyncio.sleep(begins_in)
         organisation = self._world[call.organisation]
@@ -102,7 +107,7 @@ class Sender:
 
     async def _deliver(self, courier: Courier, sending: Sending) -> None:
         await asyncio.sleep(sending.offset or 0.0)
-        await courier.deliver(sending.body)
+        await courier.deliver(sending.key, sending.body)
         self._promises.accepted[sending.key] += 1
         if sending.offset is not None:
             self._promises.open[sending.key] -= 1

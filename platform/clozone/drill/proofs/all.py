@@ -5,6 +5,7 @@ from collections.abc import Callable
 from clozone.drill.evidence import Evidence, Proof
 from clozone.drill.proofs.inbox import prove_accepted, prove_inbox
 from clozone.drill.proofs.leftovers import prove_nothing_buried, prove_nothing_stuck, prove_tries
+from clozone.drill.proofs.lost import prove_leases
 from clozone.drill.proofs.payments import prove_budgets, prove_payments
 from clozone.drill.proofs.recovery import prove_recovery
 from clozone.drill.proofs.rollup import prove_rollup
@@ -23,6 +24,7 @@ _PROOFS: tuple[Callable[[Evidence], Proof], ...] = (
     prove_tries,
     prove_nothing_stuck,
     prove_nothing_buried,
+    prove_leases,
     prove_recovery,
 )
 

@@ -17,25 +17,27 @@ def prove_accepted(evidence: Evidence) -> Proof:
 
 
 def prove_inbox(evidence: Evidence) -> Proof:
-    """Each accepted message is stored once, however often it was delivered, and is settled."""
+    """Each accepted message is stored once and as it was sent, however often, and is settled."""
     proof = Proof("inbox", "every accepted webhook has one inbox row, in a final state")
     rows = evidence.database.rows(
         """
         SELECT call_id, message_type,
           coalesce(convert_from(body, 'UTF8')::jsonb -> 'message' ->> 'status', ''),
-          state, reason, deliveries
+          state, reason, deliveries, encode(sha256(body), 'hex')
         FROM webhook_events WHERE call_id = ANY(%(calls)s)
         """,
         calls=list(evidence.call_ids),
     )
     stored: Counter[Key] = Counter()
     counted = 0
-    for call, kind, status, state, reason, deliveries in rows:
+    for call, kind, status, state, reason, deliveries, digest in rows:
         key = (call, kind, status)
         stored[key] += 1
         counted += deliveries
         fine = state in ("processed", "ignored") and deliveries >= 1
         proof.expect(fine, f"{_words(key)} is {state} ({reason}), deliveries {deliveries}")
+        sent = digest in evidence.promises.bodies[key]
+        proof.expect(sent, f"{_words(key)} is stored with a body that was never sent")
     for key in evidence.promises.accepted:
         proof.expect(stored[key] == 1, f"{stored[key]} rows for {_words(key)}")
     proof.facts = {

@@ -7,115 +7,60 @@ given up at the most it may have cost. Such answers are counted apart, as interr
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
 from clozone.drill.evidence import Evidence, Proof
-
-Content = tuple[UUID, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    org_id: UUID
-    key: bytes
-    state: str
-    job_id: UUID | None
-    told: bool
-    unknown: bool
-    created_at: datetime
-
-    @property
-    def content(self) -> Content:
-        return self.org_id, self.key
-
-
-@dataclass(frozen=True, slots=True)
-class Payments:
-    """The account book in figures.
-
-    `bought`: contents with a usable answer. `useless`: answers that were paid for and could not be
-    used, so that asking again was right. `given_up`: calls of which nobody knows whether they were
-    answered; they count at their most. `late`: answers of a worker that had lost its job meanwhile,
-    and that were recorded all the same. `twice`: contents bought twice with no such reason.
-    """
-
-    bought: int
-    useless: int
-    given_up: int
-    late: int
-    twice: list[Content]
-
-
-def read_payments(evidence: Evidence) -> Payments:
-    """Read the account book of the drill's organisations."""
-    calls = [
-        _Call(*row)
-        for row in evidence.database.rows(
-            """
-            SELECT org_id, cache_key, state, job_id, prompt_tokens IS NOT NULL,
-              state = 'failed' AND cost_microdollars IS NULL AND prompt_tokens IS NULL, created_at
-            FROM llm_calls WHERE org_id = ANY(%(orgs)s)
-            """,
-            orgs=evidence.orgs,
-        )
-    ]
-    lost = _lost_tries(evidence)
-    settled: dict[Content, list[_Call]] = defaultdict(list)
-    for call in calls:
-        if call.state == "settled":
-            settled[call.content].append(call)
-    late, twice = 0, []
-    for content, bought in settled.items():
-        excused = min(len(bought) - 1, sum(_was_lost(call, lost) for call in bought))
-        late += excused
-        if len(bought) - excused > 1:
-            twice.append(content)
-    return Payments(
-        bought=len(settled),
-        useless=sum(call.state == "failed" and call.told for call in calls),
-        given_up=sum(call.unknown for call in calls),
-        late=late,
-        twice=twice,
-    )
+from clozone.drill.proofs.book import Account, read_book
 
 
 def prove_payments(evidence: Evidence) -> Proof:
     """The book against itself, against the model's own count, and for the twins."""
     proof = Proof("payments", "no content is paid for twice")
-    book = read_payments(evidence)
-    proof.checked += book.bought
-    for org_id, key in book.twice:
+    book = read_book(evidence)
+    bought = sum(each.bought for each in book)
+    twice = [content for each in book for content in each.twice]
+    proof.checked += bought
+    for org_id, key in twice:
         proof.expect(False, f"content {key.hex()[:16]} of {org_id} was bought more than once")
     _prove_twins(evidence, proof)
     answered = sum(evidence.answers.by_content.values())
-    interrupted = answered - book.bought - book.useless
+    useless = sum(each.useless for each in book)
     proof.facts = {
-        "contents_bought": book.bought,
-        "double_payments": len(book.twice),
+        "contents_bought": bought,
+        "double_payments": len(twice),
         "answers_of_the_model": answered,
-        "useless_answers": book.useless,
-        "interrupted_answers": interrupted,
-        "of_which_recorded_late": book.late,
-        "calls_given_up": book.given_up,
+        "useless_answers": useless,
+        "interrupted_answers": answered - bought - useless,
+        "of_which_recorded_late": sum(each.late for each in book),
+        "calls_given_up": sum(each.given_up for each in book),
     }
-    if not evidence.alone:
-        return proof
-    proof.expect(interrupted >= 0, f"the book has {-interrupted} answers the model never gave")
-    # Those recorded late are in the book by themselves; every other must have been given up there.
-    known = book.late + book.given_up
-    proof.expect(
-        interrupted <= known,
-        f"{interrupted} answers were lost, and the book knows of {known} at most",
-    )
-    contents = len(evidence.answers.by_content)
-    proof.expect(
-        contents == book.bought,
-        f"the model answered {contents} contents, the book has {book.bought}",
-    )
+    if evidence.alone:
+        for account in book:
+            _prove_account(account, proof)
+        contents = len(evidence.answers.by_content)
+        proof.expect(
+            contents == bought, f"the model answered {contents} contents, the book has {bought}"
+        )
     return proof
+
+
+def _prove_account(account: Account, proof: Proof) -> None:
+    """What the model counted of one content against what the book says of it."""
+    name = ", ".join(sorted({call.key.hex()[:16] for call in account.calls})) or "not in the book"
+    interrupted = account.interrupted
+    proof.expect(
+        interrupted >= 0,
+        f"content {name}: the book has {-interrupted} answers the model never gave",
+    )
+    proof.expect(
+        interrupted <= account.explained,
+        f"content {name}: {interrupted} answers were lost, the book accounts for "
+        f"{account.explained}",
+    )
+    proof.expect(
+        account.asked <= len(account.calls),
+        f"content {name}: the model was asked {account.asked} times, the book has "
+        f"{len(account.calls)} calls",
+    )
 
 
 def prove_budgets(evidence: Evidence) -> Proof:
@@ -156,21 +101,3 @@ def _prove_twins(evidence: Evidence, proof: Proof) -> None:
     for twin in twins:
         shared = keys[twin.number] & keys[twin.content]
         proof.expect(bool(shared), f"calls {twin.content} and {twin.number} share no content")
-
-
-def _lost_tries(evidence: Evidence) -> dict[UUID, list[tuple[datetime, datetime]]]:
-    tries: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for job_id, begun, ended in evidence.database.rows(
-        """
-        SELECT job_id, started_at, finished_at FROM job_attempts
-        WHERE org_id = ANY(%(orgs)s) AND outcome = 'lost' AND finished_at IS NOT NULL
-        """,
-        orgs=evidence.orgs,
-    ):
-        tries[job_id].append((begun, ended))
-    return tries
-
-
-def _was_lost(call: _Call, lost: dict[UUID, list[tuple[datetime, datetime]]]) -> bool:
-    tries: Iterable[tuple[datetime, datetime]] = lost.get(call.job_id, ()) if call.job_id else ()
-    return any(begun <= call.created_at <= ended for begun, ended in tries)

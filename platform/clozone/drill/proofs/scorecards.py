@@ -12,7 +12,7 @@ from clozone.drill.evidence import Evidence, Proof
 
 def prove_scorecards(evidence: Evidence) -> Proof:
     """One export row and one object for each gradable session, and no object besides."""
-    proof = Proof("scorecards", "every gradable session has one PDF, and it shows the score")
+    proof = Proof("scorecards", "every gradable session has one whole PDF")
     objects = {
         key: size
         for organisation in evidence.world
@@ -20,7 +20,7 @@ def prove_scorecards(evidence: Evidence) -> Proof:
     }
     exports = _exports(evidence)
     reader = _pdf_reader()
-    read = 0
+    read = whole_pdfs = 0
     for call_id, session_id, score in _sessions(evidence):
         call = evidence.call_ids[call_id]
         name = f"session {session_id} of call {call.number}"
@@ -39,6 +39,7 @@ def prove_scorecards(evidence: Evidence) -> Proof:
             pdf = evidence.objects.read(key)
             whole = pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
             proof.expect(whole, f"{name}: {key} is no whole PDF")
+            whole_pdfs += whole
             if whole and reader is not None and read < evidence.most_read:
                 read += 1
                 shown = f"Score {score} of 100" in _text(reader, pdf)
@@ -47,6 +48,11 @@ def prove_scorecards(evidence: Evidence) -> Proof:
             del objects[key]
     for key in objects:
         proof.expect(False, f"{key} belongs to no session of the drill")
+    for session_id, found in exports.items():
+        for state, *_ in found:
+            words = f"an export ({state}) belongs to {session_id}, which is no session of the drill"
+            proof.expect(False, words)
+    proof.claim += f" (score read on {read} of {whole_pdfs})" if read else " (no score was read)"
     proof.facts = {"scores_read": read}
     return proof
 
