@@ -16,7 +16,7 @@ SHORT = Orders(calls=50, kills=11, seed=20_261_124, timeout_seconds=400)
 @pytest.fixture(scope="session")
 def drilled() -> Iterator[Drilled]:
     """A bundle after a drill, still running."""
-    with fresh_bundle(os.environ, keep=False, progress=lambda _news: None) as home:
+    with fresh_bundle(os.environ, progress=lambda _news: None) as home:
         drill = Drill(find_target(home), SHORT, alone=True)
         report = drill.run()
         assert drill.evidence is not None

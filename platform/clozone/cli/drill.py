@@ -137,12 +137,12 @@ def _bundle(home: Path | None, console: Console, *, keep: bool) -> Iterator[Path
         yield home
         return
     console.print("Starting a bundle for the drill")
-    with fresh_bundle(os.environ, keep=keep, progress=lambda _news: None) as folder:
-        try:
-            yield folder
-        finally:
-            if keep:
-                console.print(f"Kept: {folder}", highlight=False)
+
+    def tell(kept: Path) -> None:
+        console.print(f"Kept: {kept}", highlight=False)
+
+    with fresh_bundle(os.environ, lambda _news: None, tell if keep else None) as folder:
+        yield folder
 
 
 def _run(console: Console, orders: Orders, folder: Path, *, alone: bool) -> Report:

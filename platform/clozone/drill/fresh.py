@@ -2,13 +2,14 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from clozone.drill.errors import DrillError
 from clozone.local.bundle import Bundle
 from clozone.local.errors import BundleError
+from clozone.local.home import Home
 from clozone.local.postgres_place import remove_data
 from clozone.local.starting import Listener
 
@@ -30,26 +31,40 @@ _NOT_PASSED_ON_PREFIX = "VAPI_"
 
 
 @contextmanager
-def fresh_bundle(env: Mapping[str, str], *, keep: bool, progress: Listener) -> Iterator[Path]:
+def fresh_bundle(
+    env: Mapping[str, str], progress: Listener, kept: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Start a bundle; yields its home, and ends it after.
 
-    `keep` leaves the home with its data and logs. Raises DrillError when it cannot start.
+    The home is deleted, unless `kept` is given, which is told where it is, however all ends. Raises
+    DrillError when the bundle cannot start.
     """
     home = Path(tempfile.mkdtemp(prefix="clozone-drill-"))
     # PostgreSQL may run as another user, who has to pass through.
     home.chmod(0o755)
     own = {name: value for name, value in env.items() if _is_passed_on(name)} | CHOICES
-    bundle = Bundle(home / "home", port=0, env=own)
     try:
+        with _running(home / "home", own, progress) as bundle:
+            yield bundle.home.root
+    finally:
+        if kept is not None:
+            kept(home / "home")
+        else:
+            remove_data(Home.at(home / "home"))
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _running(home: Path, env: Mapping[str, str], progress: Listener) -> Iterator[Bundle]:
+    try:
+        bundle = Bundle(home, port=0, env=env)
         bundle.start(progress)
-        yield bundle.home.root
     except BundleError as error:
         raise DrillError(f"The drill's own bundle failed: {error}") from error
+    try:
+        yield bundle
     finally:
         bundle.stop()
-        if not keep:
-            remove_data(bundle.home)
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def _is_passed_on(name: str) -> bool:

@@ -14,6 +14,7 @@ from clozone.drill.errors import DrillError
 from clozone.drill.surroundings import shared_environment
 from clozone.local.environment import setting
 from clozone.local.home import Home
+from clozone.local.nginx_configuration import CURRENT
 from clozone.local.keys import load_keys
 from clozone.local.options import Options
 from clozone.local.plan import Plan
@@ -115,7 +116,7 @@ def _refuse_outside(home: Home, state: BundleState) -> None:
             "money, and nobody could count what was paid."
         )
     try:
-        found = _LISTEN.search((home.folder("nginx") / "clozone.conf").read_text())
+        found = _LISTEN.search((home.folder("nginx") / CURRENT / "clozone.conf").read_text())
         loopback = found is not None and ip_address(found[1].strip("[]")).is_loopback
     except (OSError, ValueError):
         loopback = False

@@ -1,5 +1,6 @@
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -40,3 +41,17 @@ def test_a_closed_terminal_ends_a_drill_in_order(signum: signal.Signals) -> None
     with pytest.raises(KeyboardInterrupt), ended_in_order():
         os.kill(os.getpid(), signum)
         time.sleep(5)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_is_kept_is_told_though_the_bundle_did_not_start(
+    keep: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    told = CliRunner().invoke(
+        main, ["drill", *(["--keep"] if keep else [])], env={"JOB_LEASE_SECONDS": "soon"}
+    )
+    assert told.exit_code == 2
+    assert "JOB_LEASE_SECONDS" in told.output
+    assert ("Kept:" in told.output) is keep
+    assert any(tmp_path.iterdir()) is keep

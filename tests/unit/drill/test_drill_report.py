@@ -5,7 +5,13 @@ from clozone.drill.report import Report
 
 
 def report(
-    *, kills: int = 10, wanted: int = 10, freezes: int = 1, wipes: int = 1, interrupted: int = 1
+    *,
+    kills: int = 10,
+    wanted: int = 10,
+    freezes: int = 1,
+    wipes: int = 1,
+    faults: int = 1,
+    interrupted: int = 1,
 ) -> Report:
     recovery = Proof("recovery", "", checked=interrupted, may_be_idle=True)
     recovery.facts = {"by_kill": {"jobs": interrupted}}
@@ -16,7 +22,7 @@ def report(
         kills={"worker": kills},
         freezes=freezes,
         wipes=wipes,
-        model_faults={"latency": 1},
+        model_faults={"latency": 1, "long answer": 1, "timeout": faults},
         model_failures={},
         traffic={},
         seconds={},
@@ -37,6 +43,7 @@ def test_a_drill_that_did_all_falls_short_of_nothing() -> None:
         (report(kills=9), "9 of 10 kills could be done"),
         (report(freezes=0), "no worker was frozen"),
         (report(wipes=0), "Redis was never wiped"),
+        (report(faults=0), "no fault of the model was armed"),
         (report(interrupted=0), "no job was interrupted by a kill"),
     ],
 )

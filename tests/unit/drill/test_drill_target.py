@@ -54,7 +54,7 @@ def running(
     """
     (home / "run").mkdir(parents=True)
     (home / "nginx").mkdir()
-    (home / "nginx" / "clozone.conf").write_text(f"server {{\n    listen {listen};\n}}\n")
+    (home / "nginx" / "current" / "clozone.conf").write_text(f"server {{\n    listen {listen};\n}}\n")
     (home / "run" / "ports.json").write_text(json.dumps(PORTS))
     vapi = {"header": "x-signature", "secret": "quiet"}
     (home / "credentials.json").write_text(json.dumps({"vapi": vapi}))
