@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         2, description="Threads for work nobody waits for: recordings, upkeep."
     )
     job_lease_seconds: float = Field(
-        6.0, description="A worker silent for this long has lost its job to the next one."
+        5.0, ge=1, description="A worker silent for this long has lost its job to the next one."
     )
     job_retry_base_seconds: float = Field(2.0, description="First wait of the backoff, seconds.")
     job_keep_days: float = Field(
