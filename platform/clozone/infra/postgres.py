@@ -165,6 +165,11 @@ def _guarded(action: Callable[[], None]) -> None:
         logger.bind(error=str(error)).warning("an action after commit failed")
 
 
+def waited_in_vain(error: OperationalError) -> bool:
+    """Whether somebody's lock was in the way, and not the server away."""
+    return isinstance(error.__context__, psycopg.errors.LockNotAvailable)
+
+
 def dedicated_connection() -> "psycopg.Connection[tuple[Any, ...]]":
     """A connection outside the pool, for what must last longer than a unit of work: locks."""
     return psycopg.connect(database.database, autocommit=True, **database.connect_params)
@@ -191,4 +196,5 @@ __all__ = [
     "set_scope",
     "unit_of_work",
     "use_scope",
+    "waited_in_vain",
 ]

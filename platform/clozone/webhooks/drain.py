@@ -6,9 +6,10 @@ import time
 from contextlib import suppress
 
 from loguru import logger
-from peewee import IntegrityError, PeeweeException
+from peewee import IntegrityError, OperationalError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
+from clozone.infra.postgres import waited_in_vain
 from clozone.infra.spool import Spool
 from clozone.infra.spool_file import ReceivedRequest
 from clozone.kit.context import request_id
@@ -31,6 +32,7 @@ class Drain:
         self._spool = spool
         self._outage = outage
         self._stop = threading.Event()
+        self._left: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -56,7 +58,9 @@ class Drain:
         try:
             if not await offload_plain(self._spool.waiting):
                 return False
-            stored, left = await on_database_thread(drain, self._spool, self._stop)
+            stored, left = await on_database_thread(
+                drain, self._spool, self._stop, left_before=self._left
+            )
         except AWAY as error:
             self._outage.begins(error)
             return False
@@ -69,28 +73,51 @@ class Drain:
         return bool(stored and left)
 
 
-def drain(spool: Spool, stop: threading.Event, seconds: float = TURN_SECONDS) -> tuple[int, int]:
+def drain(
+    spool: Spool,
+    stop: threading.Event,
+    seconds: float = TURN_SECONDS,
+    left_before: set[str] | None = None,
+) -> tuple[int, int]:
     """Store what waits, the oldest first, for `seconds`; how many were stored, and are left.
 
     A file goes only after its transaction has committed: whoever dies in between leaves a delivery
     that is known by its id when it comes again. What cannot be stored for its own sake is set
-    aside. Raises what says that PostgreSQL is away. Does nothing while another process drains.
+    aside. What can be neither at the moment is left, and its name noted in `left_before`, so that
+    it comes last the next time. Raises what says that PostgreSQL is away. Does nothing while
+    another process drains.
     """
     until = time.monotonic() + seconds
+    left = set() if left_before is None else left_before
     stored = 0
     with spool.alone() as alone:
-        waiting = spool.waiting() if alone else []
+        waiting = sorted(spool.waiting(), key=left.__contains__) if alone else []
         if alone and (removed := spool.remove_unfinished()):
             logger.bind(files=removed).warning("unfinished files were removed from the spool")
         for place, name in enumerate(waiting):
             if stop.is_set() or time.monotonic() > until:
                 return stored, len(waiting) - place
-            stored += _drain_one(spool, name)
-    return stored, 0
+            try:
+                stored += _drain_one(spool, name)
+            except _Left as hindered:
+                if name not in left:
+                    logger.bind(file=name, reason=str(hindered)).error(
+                        "a spooled webhook is left for now"
+                    )
+                left.add(name)
+            else:
+                left.discard(name)
+        if alone:
+            left.intersection_update(waiting)
+    return stored, len(left)
+
+
+class _Left(Exception):
+    """A delivery that can neither be stored nor set aside now; the others can."""
 
 
 def _drain_one(spool: Spool, name: str) -> bool:
-    """Whether the delivery is in the inbox now."""
+    """Whether the delivery is in the inbox now. Raises _Left."""
     try:
         _store(spool.read(name))
     except FileNotFoundError:  # an operator took it
@@ -98,6 +125,10 @@ def _drain_one(spool: Spool, name: str) -> bool:
     except REFUSED as error:
         _set_aside(spool, name, error)
         return False
+    except OperationalError as error:
+        if waited_in_vain(error):
+            raise _Left(reason_of(error)) from error
+        raise
     except (PeeweeException, MaxConnectionsExceeded):
         raise
     except Exception as error:
@@ -123,5 +154,8 @@ def _store(request: ReceivedRequest) -> None:
 
 def _set_aside(spool: Spool, name: str, error: Exception) -> None:
     reason = reason_of(error)
-    spool.set_aside(name, reason)
+    try:
+        spool.set_aside(name, reason)
+    except OSError as failure:
+        raise _Left(f"{reason}; setting it aside: {reason_of(failure)}") from failure
     logger.bind(file=name, reason=reason).error("a spooled webhook was set aside")

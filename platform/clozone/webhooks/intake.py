@@ -82,6 +82,6 @@ def _store(request: ReceivedRequest, envelope: Envelope) -> Stored:
     try:
         return inbox.store(request, envelope)
     except PeeweeException:
-        # After a restart of the server every pooled connection is dead, not only this one.
+        # After a failover every pooled connection leads to the former server, not only this one.
         database.close_idle()
         raise
