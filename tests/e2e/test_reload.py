@@ -18,6 +18,7 @@ from tests.support.platform import Platform, demo_call, eventually
 
 from clozone.kit.ids import new_id
 from clozone.local.bundle import Bundle
+from clozone.local.errors import BundleError
 
 RATE = 80
 WIDE_OPEN = {
@@ -107,6 +108,10 @@ def _pids(site: Platform) -> dict[str, int | None]:
     return {process.name: process.pid for process in site.bundle.processes}
 
 
+def _nginx_configuration(site: Platform) -> str:
+    return (site.bundle.home.folder("nginx") / "current" / "clozone.conf").read_text()
+
+
 def _lines(report: Report) -> list[str]:
     return list(report.lines())
 
@@ -153,8 +158,7 @@ def test_a_new_configuration_of_nginx_breaks_no_request(site: Platform, traffic:
     )
     assert _lines(report) == []
     assert traffic.stored_once()
-    config = (site.bundle.home.folder("nginx") / "clozone.conf").read_text()
-    assert "limit_conn clozone_connections 303;" in config
+    assert "limit_conn clozone_connections 303;" in _nginx_configuration(site)
 
 
 def test_a_stop_by_signal_alone_breaks_no_request(site: Platform, traffic: Traffic) -> None:
@@ -184,13 +188,24 @@ def test_a_killed_instance_breaks_only_what_must_not_be_sent_twice(
 def test_a_state_that_does_not_start_changes_nothing(site: Platform, traffic: Traffic) -> None:
     before = _pids(site)
     outcome: list[subprocess.CompletedProcess[str]] = []
-    report = traffic.under(lambda: outcome.append(_reload_command(site, JWT_SECRET="short")))
+    wrong = {"JWT_SECRET": "short", "NGINX_CONNECTIONS": "299"}
+    report = traffic.under(lambda: outcome.append(_reload_command(site, **wrong)))
     assert _lines(report) == []
     assert outcome[0].returncode == 1
     assert "The new web-1 ended with code 1 before it was ready" in outcome[0].stderr
     assert "at least 32 characters" in outcome[0].stderr
     assert _pids(site) == before
     assert [process.state for process in site.bundle.processes] == ["ready"] * len(before)
+    assert "clozone_connections 299;" not in _nginx_configuration(site)
+
+
+def test_a_reload_that_ends_half_way_says_what_is_new(site: Platform) -> None:
+    before = _pids(site)
+    too_many = {"NGINX_RATE_API": "99999999999999999999r/s"}
+    with pytest.raises(BundleError, match="scheduler already is new; nginx runs on as it was"):
+        site.bundle.reload(["nginx", "scheduler"], too_many)
+    assert {name for name, pid in _pids(site).items() if pid != before[name]} == {"scheduler"}
+    assert "99999999" not in _nginx_configuration(site)
 
 
 @pytest.mark.parametrize(

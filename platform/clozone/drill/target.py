@@ -14,8 +14,8 @@ from clozone.drill.errors import DrillError
 from clozone.drill.surroundings import shared_environment
 from clozone.local.environment import setting
 from clozone.local.home import Home
-from clozone.local.nginx_configuration import CURRENT
 from clozone.local.keys import load_keys
+from clozone.local.nginx_configuration import CURRENT
 from clozone.local.options import Options
 from clozone.local.plan import Plan
 from clozone.local.state import BundleState, read_state

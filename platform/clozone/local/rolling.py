@@ -8,25 +8,26 @@ that does not become ready changes nothing. The worker and the scheduler are rep
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from clozone.local import application
-from clozone.local.environment import platform_settings, setting, uses_offline_model
+from clozone.local.environment import platform_settings, uses_offline_model
 from clozone.local.errors import BundleError, Interrupted
 from clozone.local.journal import Journal
 from clozone.local.logs import last_lines
 from clozone.local.nginx import nginx
 from clozone.local.nginx_reload import reload_nginx
 from clozone.local.options import BIND, PORT, WEB_INSTANCES, Options
-from clozone.local.parts import applications, part_of, web_names, with_port
+from clozone.local.parts import applications, front, part_of, with_port
 from clozone.local.plan import Plan
 from clozone.local.process import ManagedProcess
 from clozone.local.spec import ProcessSpec
 from clozone.local.starting import READY_SECONDS, Listener, Progress
 
 # In the order in which they are replaced.
-RELOADABLE = ("nginx", "web", "worker", "scheduler")
+RELOADABLE = ("web", "worker", "scheduler", "nginx")
 
 # The servers that go on running were started with these.
 _FIXED = (PORT.name, BIND.name, WEB_INSTANCES.name, "S3_BUCKET", "S3_REGION")
@@ -76,25 +77,24 @@ def roll(plan: Plan, parts: set[str], fleet: Fleet, listener: Listener) -> None:
     """Replace the processes of `parts`, or stop at the first that cannot be, which then still runs.
 
     The schema is brought up to date first: a new process asks for it, an old one goes on with it.
+    nginx comes last: a new frontend may ask for what only new instances know.
     """
     specs = [spec for spec in applications(plan, parts) if spec.name in fleet.processes]
+    configuration = front(plan) if {"nginx"} <= parts & fleet.processes.keys() else None
     if specs:
         began = time.monotonic()
         application.migrate(plan, fleet.stopping.is_set)
         listener(Progress("migrate", "done", time.monotonic() - began))
-    if "nginx" in parts and "nginx" in fleet.processes:
-        addresses = [plan.address(name) for name in web_names(plan.options)]
-        spec = nginx(plan, web=addresses, bucket=setting(plan.env, "S3_BUCKET"))
-        began = time.monotonic()
-        outcome = reload_nginx(fleet.processes["nginx"], spec)
-        listener(Progress("nginx", outcome, time.monotonic() - began))
-    replaced: list[str] = []
+    done: list[str] = []
     for spec in sorted(specs, key=lambda spec: RELOADABLE.index(part_of(spec.name))):
-        try:
+        with _told_with(spec.name, done):
             _replace(spec, fleet, listener)
-        except BundleError as error:
-            raise _told_with(error, spec.name, replaced) from error
-        replaced.append(spec.name)
+    if configuration:
+        began = time.monotonic()
+        with _told_with("nginx", done):
+            spec = nginx(plan, configuration)
+            outcome = reload_nginx(fleet.processes["nginx"], spec, configuration)
+        listener(Progress("nginx", outcome, time.monotonic() - began))
 
 
 def _replace(spec: ProcessSpec, fleet: Fleet, listener: Listener) -> None:
@@ -134,12 +134,17 @@ def _why_not_ready(process: ManagedProcess, since: int) -> str:
     return f"The new {process.name} {what}. The last lines of {log}:\n{said}"
 
 
-def _told_with(error: BundleError, name: str, replaced: list[str]) -> BundleError:
-    if isinstance(error, Interrupted):
-        return error
-    new = (
-        f"{', '.join(replaced)} already {'are' if len(replaced) > 1 else 'is'} new; "
-        if replaced
-        else ""
-    )
-    return BundleError(f"{error}\n{new}{name} and what comes after it run on as they were.")
+@contextmanager
+def _told_with(name: str, done: list[str]) -> Iterator[None]:
+    """Do one step of a reload, named `name`; if it fails, its error says how far things are."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except BundleError as error:
+        new = f"{', '.join(done)} already {'are' if len(done) > 1 else 'is'} new; " if done else ""
+        old = f"{name} and what comes after it run on as they were."
+        if name == RELOADABLE[-1]:
+            old = f"{name} runs on as it was."
+        raise BundleError(f"{error}\n{new}{old}") from error
+    done.append(name)

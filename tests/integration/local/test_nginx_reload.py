@@ -9,7 +9,9 @@ import httpx2
 import pytest
 from tests.integration.local.conftest import PLAIN
 
+from clozone.local import nginx_configuration, nginx_reload
 from clozone.local.bundle import Bundle
+from clozone.local.errors import BundleError
 from clozone.local.reload_request import request_reload
 from clozone.local.starting import unheard
 
@@ -42,6 +44,60 @@ def _reload(bundle: Bundle, changes: dict[str, str]) -> list[str]:
     said: list[str] = []
     bundle.reload(["nginx"], changes, lambda news: said.append(news.state))
     return said
+
+
+def test_a_new_configuration_is_taken_once(bundle: Bundle, tmp_path: Path) -> None:
+    changes = frontend(tmp_path / "new", "new")
+    assert _reload(bundle, changes) == ["reloaded"]
+    assert _page(bundle) == "new"
+    assert _reload(bundle, changes) == ["unchanged"]
+
+
+def test_one_that_nginx_refuses_changes_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    changes = frontend(tmp_path / "new", "new")
+    with pytest.raises(BundleError, match="nginx does not take its new configuration"):
+        _reload(bundle, changes | UNSOUND)
+    assert _page(bundle) == "old"
+    bundle.restart("nginx")
+    assert _page(bundle) == "old"
+
+
+def test_a_frontend_that_is_not_there_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"There is no index\.html in"):
+        _reload(bundle, {"CLOZONE_FRONTEND": str(tmp_path / "nowhere")})
+    assert _page(bundle) == "old"
+
+
+@pytest.mark.parametrize("patience", ["_TEST_SECONDS", "_SWITCH_SECONDS"])
+def test_one_that_was_not_taken_in_time_is_taken_when_asked_for_again(
+    bundle: Bundle, tmp_path: Path, patience: str
+) -> None:
+    changes = frontend(tmp_path / "new", "new") | {"NGINX_CONNECTIONS": "78"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nginx_reload, patience, -1.0)
+        with pytest.raises(BundleError, match="nginx"):
+            _reload(bundle, changes)
+    assert _page(bundle) == "old"
+    assert _reload(bundle, changes) == ["reloaded"]
+    assert _page(bundle) == "new"
+
+
+def test_a_disk_that_cannot_be_written_changes_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    changes = frontend(tmp_path / "new", "new")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nginx_configuration, "_PREFIX", "no/such/folder/")
+        with pytest.raises(BundleError, match="nginx keeps its configuration"):
+            _reload(bundle, changes)
+    assert _page(bundle) == "old"
+    assert _reload(bundle, changes) == ["reloaded"]
+
+
+def test_configurations_do_not_pile_up(bundle: Bundle) -> None:
+    for number in (301, 302, 303):
+        _reload(bundle, {"NGINX_CONNECTIONS": str(number)})
+    folder = bundle.home.folder("nginx")
+    assert len([each for each in folder.iterdir() if each.name.startswith("conf")]) == 1
+    assert "clozone_connections 303;" in (folder / "current" / "clozone.conf").read_text()
 
 
 def test_a_request_that_an_earlier_life_left_is_not_obeyed(bundle: Bundle, tmp_path: Path) -> None:

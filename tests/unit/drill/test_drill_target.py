@@ -53,8 +53,9 @@ def running(
     `start` starts the platform's own processes, `different` is what else some are given.
     """
     (home / "run").mkdir(parents=True)
-    (home / "nginx").mkdir()
-    (home / "nginx" / "current" / "clozone.conf").write_text(f"server {{\n    listen {listen};\n}}\n")
+    configuration = home / "nginx" / "current"
+    configuration.mkdir(parents=True)
+    (configuration / "clozone.conf").write_text(f"server {{\n    listen {listen};\n}}\n")
     (home / "run" / "ports.json").write_text(json.dumps(PORTS))
     vapi = {"header": "x-signature", "secret": "quiet"}
     (home / "credentials.json").write_text(json.dumps({"vapi": vapi}))
