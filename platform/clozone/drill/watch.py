@@ -21,6 +21,7 @@ class Watch:
         self._incidents = incidents
         self._away: list[tuple[Incident, Living]] = []
         self._seen: dict[str, Living] = {}
+        self._missed: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -61,7 +62,14 @@ class Watch:
     def _note_death(self, name: str) -> None:
         """A worker that is gone though nobody killed it: what it ran was lost with it."""
         living, seen = self._parts.living(name), self._seen.get(name)
-        if seen is not None and living != seen and not self._incidents.was_killed(seen.pid):
+        if seen is None or living == seen or self._incidents.was_killed(seen.pid):
+            self._missed.discard(name)
+        elif name not in self._missed:
+            # The drill notes a kill just after it: look again before blaming nobody.
+            self._missed.add(name)
+            return
+        else:
+            self._missed.discard(name)
             self._incidents.note(Act.death, name, now(), seen.pid).ended_at = now()
         if living is not None:
             self._seen[name] = living

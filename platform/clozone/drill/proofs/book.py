@@ -40,7 +40,8 @@ class Call:
 class Account:
     """What the book and the model say of contents that have the same answer.
 
-    Nearly always that is one content: the answer's text is what both sides know.
+    The answer's text is what both sides know. Most have one of their own; a few calls that differ in
+    words which prove nothing share theirs.
     """
 
     calls: list[Call] = field(default_factory=list)
