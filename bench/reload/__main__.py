@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.reload.load import Load, Report, Request
+from bench.reload.load import Load, Request, Tally
 from bench.reload.stage import stage
 from bench.reload.whole import load_on, platform
 
@@ -45,9 +45,9 @@ def main(rounds: int) -> int:
         with platform(Path(folder)) as bundle:
             for number in range(rounds):
                 began = time.monotonic()
-                report = _under(load_on(bundle, RATE), bundle.reload)
+                tally = _under(load_on(bundle, RATE), bundle.reload)
                 measured["reload seconds"].append(time.monotonic() - began)
-                _note(measured, "clozone reload", report, number)
+                _note(measured, "clozone reload", tally, number)
 
                 def kill() -> None:
                     bundle.kill("web-1")
@@ -75,26 +75,26 @@ _LONG = Request("long", "POST", "/api/long")
 _STREAM = Request("stream", "GET", "/api/stream")
 
 
-def _under(load: Load, act: Callable[[], object]) -> Report:
-    async def run() -> Report:
-        async with load.running() as report:
+def _under(load: Load, act: Callable[[], object]) -> Tally:
+    async def run() -> Tally:
+        async with load.running() as tally:
             await asyncio.sleep(2)
             await asyncio.to_thread(act)
             await asyncio.sleep(2)
-        return report
+        return tally
 
     return asyncio.run(run())
 
 
-def _note(measured: Series, who: str, report: Report, number: int) -> None:
+def _note(measured: Series, who: str, tally: Tally, number: int) -> None:
     by_kind: dict[str, int] = defaultdict(int)
-    for (kind, _), count in report.failures.items():
+    for (kind, _), count in tally.failures.items():
         by_kind["stream" if kind == "stream" else "read" if kind == "read" else "post"] += count
     for kind in ("read", "post", "stream"):
         measured[f"{who} {kind}"].append(by_kind[kind])
     measured[f"{who} requests"].append(by_kind["read"] + by_kind["post"])
-    told = "; ".join(line.strip() for line in report.lines()) or "none"
-    print(f"round {number + 1} {who}: {report.requests} requests, failed: {told}", flush=True)
+    told = "; ".join(line.strip() for line in tally.lines()) or "none"
+    print(f"round {number + 1} {who}: {tally.requests} requests, failed: {told}", flush=True)
 
 
 def _rows(measured: Series, rounds: int) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ class Connection:
     async def stream(
         self, path: str, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[bytes]:
-        """The body of GET `path`, piece by piece. Raises Failure, also when it ends in the middle."""
+        """The body of GET `path`, piece by piece. Raises Failure, also when it ends half-way."""
         answer, chunks = await self._begin("GET", path, headers or {}, b"")
         if answer.status != 200:
             raise Failure(str(answer.status))

@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass
-class Report:
+class Tally:
     """What came of a load. `failures` counts (kind of request, kind of failure)."""
 
     seconds: float = 0.0
@@ -79,81 +79,81 @@ class Load:
     accept: Callable[[Answer], bool] = lambda answer: 200 <= answer.status < 300
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Report]:
-        """Load as long as the block runs, and then until every request that is due has its answer."""
-        report = Report()
+    async def running(self) -> AsyncIterator[Tally]:
+        """Load as long as the block runs, and then until every request due has its answer."""
+        tally = Tally()
         over = asyncio.Event()
         began = time.monotonic()
         ticks = itertools.count()
         tasks = [
-            asyncio.create_task(self._paced(report, over, began, ticks))
+            asyncio.create_task(self._paced(tally, over, began, ticks))
             for _ in range(self.connections)
         ]
         if self.long is not None:
             tasks += [
-                asyncio.create_task(self._repeated(report, over, self.long))
+                asyncio.create_task(self._repeated(tally, over, self.long))
                 for _ in range(LONG_CONNECTIONS)
             ]
         streams = []
         if self.stream is not None:
             streams = [
-                asyncio.create_task(self._streamed(report, over, self.stream))
+                asyncio.create_task(self._streamed(tally, over, self.stream))
                 for _ in range(STREAMS)
             ]
         try:
-            yield report
+            yield tally
         finally:
             over.set()
             await asyncio.gather(*tasks)
             for task in streams:
                 task.cancel()
             await asyncio.gather(*streams, return_exceptions=True)
-            report.seconds = time.monotonic() - began
+            tally.seconds = time.monotonic() - began
 
     async def _paced(
-        self, report: Report, over: asyncio.Event, began: float, ticks: Iterator[int]
+        self, tally: Tally, over: asyncio.Event, began: float, ticks: Iterator[int]
     ) -> None:
         connection = Connection(self.host, self.port)
         while not over.is_set():
             number = next(ticks)
             due = began + number // self.burst * self.burst / self.rate
             await asyncio.sleep(max(due - time.monotonic(), 0))
-            report.latest = max(report.latest, time.monotonic() - due)
-            await self._ask(report, connection, self.mixture(number))
+            tally.latest = max(tally.latest, time.monotonic() - due)
+            await self._ask(tally, connection, self.mixture(number))
         await connection.close()
 
-    async def _repeated(self, report: Report, over: asyncio.Event, request: Request) -> None:
+    async def _repeated(self, tally: Tally, over: asyncio.Event, request: Request) -> None:
         connection = Connection(self.host, self.port)
         while not over.is_set():
-            if not await self._ask(report, connection, request):
+            if not await self._ask(tally, connection, request):
                 await asyncio.sleep(RECONNECT_SECONDS)
         await connection.close()
 
-    async def _ask(self, report: Report, connection: Connection, request: Request) -> bool:
-        report.sent[request.kind] += 1
+    async def _ask(self, tally: Tally, connection: Connection, request: Request) -> bool:
+        tally.sent[request.kind] += 1
         try:
             answer = await connection.ask(
                 request.method, request.path, request.headers, request.body
             )
         except Failure as failure:
-            report.failures[request.kind, failure.kind] += 1
+            tally.failures[request.kind, failure.kind] += 1
             return False
         if not self.accept(answer):
-            report.failures[request.kind, str(answer.status)] += 1
+            tally.failures[request.kind, str(answer.status)] += 1
             return False
         return True
 
-    async def _streamed(self, report: Report, over: asyncio.Event, request: Request) -> None:
+    async def _streamed(self, tally: Tally, over: asyncio.Event, request: Request) -> None:
         connection = Connection(self.host, self.port)
         try:
             while not over.is_set():
-                report.sent[request.kind] += 1
+                tally.sent[request.kind] += 1
                 try:
                     async for _ in connection.stream(request.path, request.headers):
                         pass
-                    report.stream_ends += 1
+                    tally.stream_ends += 1
                 except Failure as failure:
-                    report.failures[request.kind, failure.kind] += 1
+                    tally.failures[request.kind, failure.kind] += 1
                 await asyncio.sleep(RECONNECT_SECONDS)
         finally:
             await connection.close()

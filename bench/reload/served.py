@@ -1,4 +1,4 @@
-"""One instance of the application. Arguments: a contender's name, the port, perhaps a descriptor."""
+"""One instance of the application. Arguments: a contender's name, the port, maybe a descriptor."""
 
 import asyncio
 import os

@@ -32,7 +32,7 @@ def platform(folder: Path) -> Iterator[Bundle]:
 
 
 def load_on(bundle: Bundle, rate: float) -> Load:
-    """Half webhooks, a quarter each lists and new sessions, and a session's progress as a stream."""
+    """Half webhooks, a quarter each lists and new sessions, a session's progress as a stream."""
     credentials = json.loads(bundle.home.credentials.read_text())
     with httpx2.Client(base_url=bundle.url, timeout=30) as client:
         answer = client.post("/api/auth/login", json=credentials["rep"])

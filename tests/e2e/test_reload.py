@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from bench.reload.load import Load, Report, Request
+from bench.reload.load import Load, Request, Tally
 from tests.conftest import GENEROUS
 from tests.support.platform import Platform, demo_call, eventually
 
@@ -59,17 +59,17 @@ class Traffic:
         watched = site.start_session(rep, demo_call("01-discovery-strong"))
         self._stream = Request("stream", "GET", f"/api/sessions/{watched}/events", self._headers)
 
-    def under(self, act: Callable[[], object]) -> Report:
+    def under(self, act: Callable[[], object]) -> Tally:
         """What came of the requests that were sent while `act` ran, and a little before and after."""
 
-        async def run() -> Report:
+        async def run() -> Tally:
             port = urlsplit(self._site.url).port or 80
             load = Load("127.0.0.1", port, RATE, self._request, stream=self._stream)
-            async with load.running() as report:
+            async with load.running() as tally:
                 await asyncio.sleep(1)
                 await asyncio.to_thread(act)
                 await asyncio.sleep(1)
-            return report
+            return tally
 
         return asyncio.run(run())
 
@@ -112,8 +112,8 @@ def _nginx_configuration(site: Platform) -> str:
     return (site.bundle.home.folder("nginx") / "current" / "clozone.conf").read_text()
 
 
-def _lines(report: Report) -> list[str]:
-    return list(report.lines())
+def _lines(tally: Tally) -> list[str]:
+    return list(tally.lines())
 
 
 def _reload_command(
@@ -134,11 +134,11 @@ def test_everything_of_ours_is_replaced_and_no_request_fails(
 ) -> None:
     before = _pids(site)
     news: list[tuple[str, str]] = []
-    report = traffic.under(
+    tally = traffic.under(
         lambda: site.bundle.reload(progress=lambda each: news.append((each.name, each.state)))
     )
-    assert _lines(report) == []
-    assert report.stream_ends > 0  # they were told to come back, and did
+    assert _lines(tally) == []
+    assert tally.stream_ends > 0  # they were told to come back, and did
     assert traffic.stored_once()
     after = _pids(site)
     changed = {name for name, pid in after.items() if pid != before[name]}
@@ -150,21 +150,21 @@ def test_everything_of_ours_is_replaced_and_no_request_fails(
 
 
 def test_a_new_configuration_of_nginx_breaks_no_request(site: Platform, traffic: Traffic) -> None:
-    report = traffic.under(
+    tally = traffic.under(
         lambda: [
             site.bundle.reload(["nginx"], {"NGINX_CONNECTIONS": str(number)})
             for number in (301, 302, 303)
         ]
     )
-    assert _lines(report) == []
+    assert _lines(tally) == []
     assert traffic.stored_once()
     assert "limit_conn clozone_connections 303;" in _nginx_configuration(site)
 
 
 def test_a_stop_by_signal_alone_breaks_no_request(site: Platform, traffic: Traffic) -> None:
     """As pm2 and compose stop an instance: nobody tells nginx."""
-    report = traffic.under(lambda: site.bundle.restart("web-2"))
-    assert _lines(report) == []
+    tally = traffic.under(lambda: site.bundle.restart("web-2"))
+    assert _lines(tally) == []
     assert traffic.stored_once()
 
 
@@ -178,19 +178,19 @@ def test_a_killed_instance_breaks_only_what_must_not_be_sent_twice(
         site.bundle.kill("web-1")
         eventually(lambda: process.restarts > launches and process.state == "ready")
 
-    report = traffic.under(kill)
-    assert report.sent["read"] > 0
+    tally = traffic.under(kill)
+    assert tally.sent["read"] > 0
     # What was on its way in that instance: a POST that may have arrived, and streams.
-    assert {kind for kind, _ in report.failures} <= {"start", "webhook", "stream"}
-    assert {failure for _, failure in report.failures} <= {"502", "broken off"}
+    assert {kind for kind, _ in tally.failures} <= {"start", "webhook", "stream"}
+    assert {failure for _, failure in tally.failures} <= {"502", "broken off"}
 
 
 def test_a_state_that_does_not_start_changes_nothing(site: Platform, traffic: Traffic) -> None:
     before = _pids(site)
     outcome: list[subprocess.CompletedProcess[str]] = []
     wrong = {"JWT_SECRET": "short", "NGINX_CONNECTIONS": "299"}
-    report = traffic.under(lambda: outcome.append(_reload_command(site, **wrong)))
-    assert _lines(report) == []
+    tally = traffic.under(lambda: outcome.append(_reload_command(site, **wrong)))
+    assert _lines(tally) == []
     assert outcome[0].returncode == 1
     assert "The new web-1 ended with code 1 before it was ready" in outcome[0].stderr
     assert "at least 32 characters" in outcome[0].stderr

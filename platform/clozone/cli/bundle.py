@@ -159,11 +159,12 @@ def down() -> None:
     help="Replace only these; may be given more than once.",
 )
 def reload(only: tuple[str, ...]) -> None:
-    """Replace nginx's configuration, web instances, workers and scheduler, one by one, under load.
+    """Replace web instances, worker, scheduler and nginx's configuration, one by one, under load.
 
-    The new ones run the code that is installed now. Variables that are set in this shell replace
-    those the platform was started with, empty ones take them away, all others stay. No request fails
-    meanwhile. What does not become ready is not put in: the old one goes on, and the exit code is 1.
+    The new ones run the code that is installed now. Variables of .env.example that are set in this
+    shell replace those the platform was started with, empty ones take them away, all others stay.
+    No request fails meanwhile. What does not become ready is not put in: the old one goes on, and
+    the exit code is 1.
     """
     console = Console()
     home = Home.at(home_from_environment(os.environ))

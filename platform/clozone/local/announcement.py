@@ -6,8 +6,8 @@ from types import TracebackType
 
 
 class Announcement:
-    """The pipe. As a context manager, around the start of the process, it yields the descriptor that
-    the process is to inherit, as the only element of a tuple.
+    """The pipe. As a context manager, around the start of the process, it yields the descriptor
+    that the process is to inherit, as the only element of a tuple.
     """
 
     def __init__(self) -> None:

@@ -108,6 +108,6 @@ def _environment(plan: Plan, name: str) -> Mapping[str, str]:
         **platform_environment(plan),
         "CLOZONE_INSTANCE": name,
         "PYTHONUNBUFFERED": "1",
-        # Threads of different requests otherwise get arenas of their own, which are never given back.
+        # Threads of different requests otherwise get arenas of their own, never given back.
         "MALLOC_ARENA_MAX": plan.env.get("MALLOC_ARENA_MAX", "2"),
     }

@@ -12,29 +12,19 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from clozone.local import application
 from clozone.local.environment import platform_environment
 from clozone.local.errors import BundleError, Interrupted
+from clozone.local.fleet import Fleet
 from clozone.local.home import Home
 from clozone.local.journal import Journal
 from clozone.local.leftovers import end_leftovers_in
 from clozone.local.logs import rotate
 from clozone.local.options import Options
-from clozone.local.parts import (
-    APPLICATION,
-    BACKING,
-    EVERYTHING,
-    STOP_ORDER,
-    applications,
-    part_of,
-    servers,
-    with_port,
-)
+from clozone.local.parts import APPLICATION, BACKING, EVERYTHING, with_port
 from clozone.local.plan import Plan
 from clozone.local.planning import make_plan
 from clozone.local.postgres import SUPERUSER, postgres_url
@@ -42,18 +32,8 @@ from clozone.local.postgres_place import remove_data
 from clozone.local.process import ManagedProcess
 from clozone.local.reload_files import forget_requests
 from clozone.local.reload_request import obey_requests
-from clozone.local.rolling import RELOADABLE, Fleet, changed_plan, roll
-from clozone.local.starting import (
-    COMPONENTS_SECONDS,
-    Listener,
-    Progress,
-    await_components,
-    await_platform,
-    describe_failure,
-    require_alive,
-    start_together,
-    unheard,
-)
+from clozone.local.rolling import RELOADABLE, changed_plan, roll
+from clozone.local.starting import Listener, Progress, describe_failure, unheard
 from clozone.local.state import BundleState, Phase, read_state
 
 __all__ = [
@@ -100,13 +80,11 @@ class Bundle:
         if unknown := self._parts - EVERYTHING:
             raise BundleError(f"There is no part {', '.join(sorted(unknown))} in the bundle.")
         self._plan: Plan | None = None
-        self._processes: dict[str, ManagedProcess] = {}
-        # Besides those, while one replaces another.
-        self._passing: list[ManagedProcess] = []
         self._reloading = threading.Lock()
-        self._journal = Journal(self.home)
         self._lock: IO[str] | None = None
         self._stopping = threading.Event()
+        self._journal = Journal(self.home)
+        self._fleet = Fleet(self._journal, self._stopping)
 
     # ---- Life -----------------------------------------------------------------------------------
 
@@ -124,6 +102,7 @@ class Bundle:
         self._stopping.clear()
         forget_requests(self.home)
         self._journal = Journal(self.home)
+        self._fleet = Fleet(self._journal, self._stopping)
         try:
             self._start(progress)
         except BaseException as error:
@@ -148,8 +127,10 @@ class Bundle:
         self._stopping.set()
 
     def wait(self) -> None:
-        """Keep the bundle running until `request_stop`; meanwhile, do what `clozone reload` asks for
-        and keep the logs small."""
+        """Keep the bundle running until `request_stop`.
+
+        Meanwhile, do what `clozone reload` asks for and keep the logs small.
+        """
         rotated = time.monotonic()
         while not self._stopping.wait(_LOOK_EVERY_SECONDS):
             obey_requests(self.home, self.reload)
@@ -162,7 +143,7 @@ class Bundle:
 
         May be called in a signal handler: the work is done in a thread, which can wait for locks.
         """
-        threading.Thread(target=self._kill_all).start()
+        threading.Thread(target=self._fleet.kill).start()
 
     def destroy(self) -> None:
         """Stop everything and delete the home with all data in it."""
@@ -199,15 +180,11 @@ class Bundle:
     @property
     def processes(self) -> list[ManagedProcess]:
         """Every process of this bundle; two of one name while one replaces the other."""
-        return [*self._processes.values(), *self._passing]
+        return self._fleet.all()
 
     def process(self, name: str) -> ManagedProcess:
         """One process, `postgres`, `web-1`, `worker` … Raises BundleError when there is none."""
-        if name not in self._processes:
-            raise BundleError(
-                f"There is no process {name}; there are: {', '.join(self._processes)}."
-            )
-        return self._processes[name]
+        return self._fleet.process(name)
 
     def kill(self, name: str, signum: int = signal.SIGKILL) -> None:
         """Send a process a signal. If it dies of it, it is started again, as after any death."""
@@ -228,22 +205,16 @@ class Bundle:
     ) -> None:
         """Replace our own processes, one by one, by new ones of the code and settings of now.
 
-        No request fails meanwhile: see `clozone.local.rolling`. `only` names parts out of RELOADABLE;
-        the default is all of them. `changes` are environment variables that are new; an empty value
-        takes one away. Raises BundleError, and leaves running what ran, when the new state is not
-        sound or a new process does not become ready.
+        No request fails meanwhile: see `clozone.local.rolling`. `only` names parts out of
+        RELOADABLE; the default is all of them. `changes` are environment variables that are new; an
+        empty value takes one away. Raises BundleError, and leaves running what ran, when the new
+        state is not sound or a new process does not become ready.
         """
         if not self._reloading.acquire(blocking=False):
             raise BundleError("A reload is already under way.")
         try:
-            plan = changed_plan(self._planned(), changes or {}, self._processes)
-            parts = set(only or RELOADABLE) & self._parts
-            roll(
-                plan,
-                parts,
-                Fleet(self._processes, self._passing, self._journal, self._stopping),
-                progress,
-            )
+            plan = changed_plan(self._planned(), changes or {}, self._fleet.processes)
+            roll(plan, set(only or RELOADABLE) & self._parts, self._fleet, progress)
             self._plan = plan
         finally:
             self._reloading.release()
@@ -268,59 +239,19 @@ class Bundle:
         if ended := end_leftovers_in(self.home):
             took = time.monotonic() - began
             progress(Progress("leftovers", f"ended: {', '.join(ended)}", took))
-        journal = self._journal
         plan = self._plan = make_plan(self.home, self._options, self._env, self._parts)
-        first = [ManagedProcess(spec, journal.write) for spec in servers(plan, self._parts)]
-        second = [ManagedProcess(spec, journal.write) for spec in applications(plan, self._parts)]
-        self._processes = {process.name: process for process in (*first, *second)}
-        journal.processes = lambda: self.processes
-        journal.url = f"http://localhost:{plan.public_port}"
+        self._journal.url = f"http://localhost:{plan.public_port}"
         self._rotate_logs()
-        journal.enter("starting")
-        start_together(first, progress, self._stopping)
-        if second:
-            self._set_up(plan, progress)
-            start_together(second, progress, self._stopping)
-            require_alive(second)
-        if {"nginx", "web"} <= self._parts:
-            await_platform(plan, self._stopping)
-        if self._parts >= APPLICATION and (missing := await_components(plan, self._stopping)):
-            progress(Progress("platform", f"without: {', '.join(missing)}", COMPONENTS_SECONDS))
-
-    def _set_up(self, plan: Plan, progress: Listener) -> None:
-        began = time.monotonic()
-
-        def on_step(name: str) -> None:
-            self._journal.step = name
-            self._journal.write()
-            progress(Progress(name, "running", time.monotonic() - began))
-
-        application.set_up(plan, self._stopping.is_set, on_step)
-        self._journal.step = ""
+        self._fleet.start(plan, self._parts, progress)
 
     def _stop(self, last_phase: Phase, progress: Listener) -> None:
         self._stopping.set()
         self._journal.enter("stopping")
-        for group in STOP_ORDER:
-            members = [p for p in self.processes if p.is_supervised and part_of(p.name) in group]
-            threads = [threading.Thread(target=process.stop) for process in members]
-            began = time.monotonic()
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            for process in members:
-                progress(Progress(process.name, "stopped", time.monotonic() - began))
+        self._fleet.stop(progress)
         self._journal.enter(last_phase)
         if self._lock:
             self._lock.close()
             self._lock = None
-
-    def _kill_all(self) -> None:
-        for process in self.processes:
-            # It may have ended by itself a moment ago.
-            with suppress(BundleError):
-                process.send(signal.SIGKILL)
 
     def _rotate_logs(self) -> None:
         for file in self.home.logs.glob("*.log"):

@@ -9,7 +9,7 @@ from clozone.local.identity import PROC, entries
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes. `pss` counts a page shared by n processes as one nth, so sums are true; `rss` as one."""
+    """Bytes. `pss` counts a page shared by n processes as one nth, so sums are true; `rss` as 1."""
 
     pss: int = 0
     rss: int = 0

@@ -48,7 +48,7 @@ def reload_nginx(process: ManagedProcess, spec: ProcessSpec, wanted: Configurati
 
 
 def _test(spec: ProcessSpec, candidate: str) -> None:
-    """Have nginx look at a configuration that is not in force. Raises BundleError if it is wrong."""
+    """Have nginx look at a configuration not in force. Raises BundleError if it is wrong."""
     try:
         result = subprocess.run(  # noqa: S603
             # Of several -c the last counts.

@@ -14,7 +14,7 @@ _PASSED_ON = ("PATH", "HOME", "TZ", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The home, its secrets, the ports by process name, the options and the person's environment."""
+    """The home, its secrets, the ports by process name, the options, the person's environment."""
 
     home: Home
     keys: Keys

@@ -1,4 +1,4 @@
-"""Ports: the public one is given, the others are free ones that stay the same from start to start."""
+"""Ports: the public one is given, the others are free ones and stay the same at each start."""
 
 import json
 import socket

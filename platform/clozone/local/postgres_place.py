@@ -43,7 +43,7 @@ class PostgresPlace:
         return self.programs / "bin" / name
 
     def claim(self) -> None:
-        """Make sure that the folder is there and belongs to the account that will run the server."""
+        """Make sure that the folder is there and belongs to the account that runs the server."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         owner = owner_of(self.folder)
         if self.account:

@@ -29,7 +29,9 @@ class ManagedProcess:
     """A process of the bundle and the thread that watches it.
 
     One that `takes_over` is to replace another of the same name: it says itself when it is ready
-    (`--ready-fd`), and if it dies before that, it is not started again. The thread that starts a process also waits for it: the kernel's "parent died" signal is tied to
+    (`--ready-fd`), and if it dies before that, it is not started again.
+
+    The thread that starts a process also waits for it: the kernel's "parent died" signal is tied to
     the starting thread, not to the process it belongs to.
     """
 

@@ -1,21 +1,21 @@
 """Replacing what runs by new processes, one by one, without a request that fails.
 
-A new process starts beside the old one, on the same port, and listens only once it is ready: both then
-take connections. Only then is the old one told to stop, and it ends when nobody talks to it any more
-(`clozone.web.server`). So there is never a moment with fewer instances than before, and a new process
-that does not become ready changes nothing. The worker and the scheduler are replaced the same way.
+A new process starts beside the old one, on the same port, and listens only once it is ready: both
+then take connections. Only then is the old one told to stop, and it ends when nobody talks to it
+any more (`clozone.web.server`). So there is never a moment with fewer instances than before, and a
+new process that does not become ready changes nothing. The worker and the scheduler are replaced
+the same way.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from clozone.local import application
 from clozone.local.environment import platform_settings, uses_offline_model
 from clozone.local.errors import BundleError, Interrupted
-from clozone.local.journal import Journal
+from clozone.local.fleet import Fleet
 from clozone.local.logs import last_lines
 from clozone.local.nginx import nginx
 from clozone.local.nginx_reload import reload_nginx
@@ -33,16 +33,6 @@ RELOADABLE = ("web", "worker", "scheduler", "nginx")
 _FIXED = (PORT.name, BIND.name, WEB_INSTANCES.name, "S3_BUCKET", "S3_REGION")
 
 _REQUEST_LINE = '"message":"request"'
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """What runs: by name, and, `passing`, those that are coming or going beside one of their name."""
-
-    processes: dict[str, ManagedProcess]
-    passing: list[ManagedProcess]
-    journal: Journal
-    stopping: threading.Event
 
 
 def changed_plan(plan: Plan, changes: Mapping[str, str], running: Mapping[str, object]) -> Plan:

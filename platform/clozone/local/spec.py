@@ -20,8 +20,8 @@ class ProcessSpec:
     """One process: what to execute and how to tell that it is ready.
 
     `prepare` runs once before the first start (folders, configuration); `ready` is asked until it
-    says yes, or raises BundleError because it never will; `finish` runs once after that (roles, a bucket). `grace_seconds` is how long the
-    process may take to stop after `stop_signal`.
+    says yes, or raises BundleError because it never will; `finish` runs once after that (roles, a
+    bucket). `grace_seconds` is how long the process may take to stop after `stop_signal`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What runs in a home, in one file: written by the supervisor, read by `status`, `down` and `up`."""
+"""What runs in a home, in one file: written by the supervisor, read by `status`, `down`, `up`."""
 
 import json
 from collections.abc import Iterable

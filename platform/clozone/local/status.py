@@ -20,7 +20,7 @@ DEMO_MEDIAN_SECONDS = "demo/median-seconds"
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """One process. Memory in bytes, its children included; `uptime_seconds` None when it is not up."""
+    """One process. Memory in bytes, children included; `uptime_seconds` None when it is not up."""
 
     name: str
     state: str
@@ -34,8 +34,8 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class BundleStatus:
-    """The bundle. How long its parts took is in seconds, None where that was not measured: setting up
-    the virtual environment, starting, and from a demo call's webhook to its scorecard (median).
+    """The bundle. How long its parts took is in seconds, None where that was not measured: setting
+    up the virtual environment, starting, and from a demo call's webhook to its scorecard (median).
 
     `phase` is `ready`, `starting`, `stopping`, `stopped`, `failed`, or `killed` when
     the supervisor died without a word."""

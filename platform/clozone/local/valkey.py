@@ -1,4 +1,4 @@
-"""Valkey, which speaks Redis: database 0 delivers jobs and counts limits, database 1 is the cache."""
+"""Valkey, which speaks Redis: database 0 delivers jobs and counts limits, database 1 caches."""
 
 from clozone.local.plan import Plan
 from clozone.local.probes import answers_ping

@@ -20,7 +20,7 @@ from clozone.web.server import Server
 KEEP_ALIVE_SECONDS = 75.0
 MAX_HEADER_BYTES = 32 * 1024
 BACKLOG = 512
-# Between failing readiness and refusing connections, so that balancers see the one before the other.
+# Between failing readiness and refusing connections, for balancers to see one before the other.
 DRAIN_NOTICE_SECONDS = 1.0
 _READINESS_SECONDS = 0.2
 
@@ -40,10 +40,10 @@ class Takeover:
 async def serve_until_signalled(
     app: Quart, settings: Settings, bind: str, takeover: Takeover | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then end without breaking a request; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, then end without breaking a request.
 
-    What still runs `SHUTDOWN_GRACE_SECONDS` after the signal is cut off. Raises OSError when the
-    address cannot be had.
+    A second signal ends at once. What still runs `SHUTDOWN_GRACE_SECONDS` after the signal is cut
+    off. Raises OSError when the address cannot be had.
     """
     stop = _stop_on_signals()
     server = Server(app, hypercorn_config(bind))
