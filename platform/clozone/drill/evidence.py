@@ -34,7 +34,7 @@ class Evidence:
     database: Database
     objects: Objects
     alone: bool
-    most_read: int = 200
+    most_read: int = 1_000
 
     @property
     def orgs(self) -> list[UUID]:
