@@ -13,8 +13,8 @@ class Promises:
     """Kept by the sender, held against the platform by the proofs.
 
     `accepted` counts, by message, the deliveries that were answered with 2xx; `open` those that were
-    not yet; `bodies` has the SHA-256 (hex) of every body that was sent for it. `sessions` are the sessions that the API said it had started, by call number.
-    `transcripts` are the jobs that it said it had taken on. `answers` counts every answer by status,
+    not yet; `bodies` has the SHA-256 (hex) of every body that was sent for it. `sessions` are the
+    sessions that the API said it had started, by call number. `transcripts` are the jobs that it said it had taken on. `answers` counts every answer by status,
     "none" where none came.
     """
 

@@ -51,7 +51,8 @@ class Sweeper:
     def _note_absence(self) -> None:
         """While the server stood still, or was cut off, no worker could extend its leases either.
 
-        So leases given before count as extended by that time. A sweeper that has only just begun
+        So leases given before count as extended by that time, for as long as one lasts: then every
+        worker has been heard that will be. A sweeper that has only just begun
         does not know of it; it goes by how long the server has been up.
         """
         now = time.monotonic()
@@ -63,4 +64,4 @@ class Sweeper:
             absence = now - self._last
         if absence > ABSENCE_SECONDS:
             self._away += absence
-            self._away_counts_until = now + self._lease + self._away
+            self._away_counts_until = now + self._lease

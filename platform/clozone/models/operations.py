@@ -1,5 +1,7 @@
 """The inbox, the job ledger and the model's account book."""
 
+from uuid import UUID
+
 from peewee import (
     BigIntegerField,
     BlobField,
@@ -50,7 +52,7 @@ class Job(Table):
 
     org_id = UUIDField(null=True)
     # The organisation, or the platform (0), in whose turn it is taken. `org_id` says whose rows.
-    turn_of = UUIDField()
+    turn_of = UUIDField(default=UUID(int=0))
     kind = TextField()
     queue = CharField(max_length=16)
     payload = BinaryJSONField(default=dict)

@@ -18,8 +18,9 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 def read_message(body: bytes) -> dict[str, Any]:
     """The object under "message" in the body.
 
-    NUL characters and lone surrogates are removed from every string; NaN, infinities and
-    numbers beyond any float become null, integers beyond 18 digits become floats, and of duplicate keys the last one counts.
+    NUL characters and lone surrogates are removed from every string; NaN, infinities and numbers
+    beyond any float become null, integers beyond 18 digits become floats, and of duplicate keys the
+    last one counts.
     Raises BadRequest for what is no JSON or nests deeper than DEEPEST_NESTING (a delivery cut short:
     sending it again helps), and Invalid for JSON without a message object (not Vapi's).
     """

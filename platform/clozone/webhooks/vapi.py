@@ -29,7 +29,12 @@ _MESSAGE_LISTS = (
     "messagesOpenAIFormatted",
     "call.artifact.messagesOpenAIFormatted",
 )
-_TRANSCRIPT_TEXTS = ("artifact.transcript", "transcript", "call.artifact.transcript", "call.transcript")  # fmt: skip
+_TRANSCRIPT_TEXTS = (
+    "artifact.transcript",
+    "transcript",
+    "call.artifact.transcript",
+    "call.transcript",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,8 @@ def _transcripts(
         yield from_messages(at(message, path), started_ms)
     for path in _TRANSCRIPT_TEXTS:
         # A "transcript" message carries one fragment of one speaker there, not the call's text.
-        text = None if message.get("type") == "transcript" and path == "transcript" else at(message, path)  # fmt: skip
+        fragment = message.get("type") == "transcript" and path == "transcript"
+        text = None if fragment else at(message, path)
         yield from_text(text, assistant_name) if isinstance(text, str) else []
 
 

@@ -17,13 +17,12 @@ ALTER TABLE jobs
   ADD COLUMN priority smallint NOT NULL DEFAULT 0,
   -- The organisation in whose turn the job is taken: a job of the platform may be for one. Those
   -- for none form one more.
-  ADD COLUMN turn_of uuid,
+  ADD COLUMN turn_of uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
   ADD COLUMN claimed_at timestamptz,
   ADD COLUMN cancel_requested_at timestamptz,
   ADD COLUMN cancel_reason text,
   ADD COLUMN progress jsonb;
-UPDATE jobs SET turn_of = coalesce(org_id, '00000000-0000-0000-0000-000000000000');
-ALTER TABLE jobs ALTER COLUMN turn_of SET NOT NULL;
+UPDATE jobs SET turn_of = org_id WHERE org_id IS NOT NULL;
 -- Rows change hands within milliseconds: let vacuum follow before the index fills with the dead.
 ALTER TABLE jobs SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.1);

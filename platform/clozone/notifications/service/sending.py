@@ -51,8 +51,9 @@ MOVED = Wait(0.0, "the endpoint has another address since")
 def begin(delivery_id: UUID, series: int, *, early: bool) -> Order | Wait | None:
     """What to do about a delivery now; None if nothing is left to do for its job.
 
-    That is also so when it is held back since its endpoint's circuit is open. `early` lets the first attempt of its series through a circuit that is open. That holds nobody
-    back and lets nobody else through.
+    That is also so when it is held back since its endpoint's circuit is open. `early` lets the first
+    attempt of its series through a circuit that is open. That holds nobody back and lets nobody else
+    through.
     """
     delivery = deliveries.by_id(delivery_id)
     if delivery is None or delivery.state != "pending" or delivery.series != series:
