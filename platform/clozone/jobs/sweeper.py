@@ -52,8 +52,8 @@ class Sweeper:
         """While the server stood still, or was cut off, no worker could extend its leases either.
 
         So leases given before count as extended by that time, for as long as one lasts: then every
-        worker has been heard that will be. A sweeper that has only just begun
-        does not know of it; it goes by how long the server has been up.
+        worker has been heard that will be. A sweeper that has only just begun does not know of it;
+        it goes by how long the server has been up.
         """
         now = time.monotonic()
         if now > self._away_counts_until:
