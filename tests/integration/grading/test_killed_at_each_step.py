@@ -12,8 +12,8 @@ from tests.support.doomed_worker import STEPS
 from tests.support.model import OfflineModel
 from tests.support.processes import PlatformProcess
 
-from clozone.infra.postgres import unit_of_work
-from clozone.models.operations import DailyStat, JobAttempt
+from clozone.infra.postgres import Scope, unit_of_work
+from clozone.models.operations import DailyStat, Job, JobAttempt
 from clozone.models.training import Export, SessionGrade
 
 KIND = "grading.grade_session"
@@ -49,6 +49,13 @@ def doomed(
     for process in started:
         process.kill()
         process.wait(20)
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits(platform_db: None) -> None:
+    """Jobs that other tests left would be taken, and died of, first."""
+    with unit_of_work(Scope.platform()):
+        Job.update(state="cancelled").where(Job.finished_at.is_null()).execute()
 
 
 @pytest.fixture

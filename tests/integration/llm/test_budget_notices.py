@@ -19,7 +19,7 @@ def told(budget_id):
         (job.org_id, job.payload["data"])
         for job in jobs
         if job.payload["type"] == "budget.reached"
-        and job.payload["data"]["budget_id"] == str(budget_id)
+        and job.payload["data"].get("budget_id") == str(budget_id)
     ]
 
 
