@@ -9,9 +9,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 
-from clozone.local.identity import is_same
+from clozone.local.identity import is_same, is_stopped
+
+_LOOK_SECONDS = 0.01
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
         if not is_same(pid, known):
             sys.exit(1)
         os.kill(pid, signal.SIGSTOP)
+        _await_standstill(pid, known)
         # Nobody may be there any more to read it.
         with suppress(OSError):
             sys.stdout.write("frozen\n")
@@ -34,6 +38,12 @@ def main() -> None:
         if is_same(pid, known):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def _await_standstill(pid: int, known: str) -> None:
+    """The kernel stops a process at its next turn on a processor, which may be a while away."""
+    while is_same(pid, known) and not is_stopped(pid):
+        time.sleep(_LOOK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,12 @@ class ProcessEntry:
     parent: int
     session: int
     started: int
-    zombie: bool
+    state: str
+
+    @property
+    def zombie(self) -> bool:
+        """Whether it has ended, and its parent has not yet asked how."""
+        return self.state in "ZX"
 
 
 def entry(pid: int) -> ProcessEntry | None:
@@ -28,7 +33,7 @@ def entry(pid: int) -> ProcessEntry | None:
         return None
     # The name stands in parentheses and may hold anything, even parentheses.
     state, parent, _group, session, *rest = text[text.rindex(")") + 2 :].split()
-    return ProcessEntry(pid, int(parent), int(session), int(rest[15]), state in "ZX")
+    return ProcessEntry(pid, int(parent), int(session), int(rest[15]), state)
 
 
 def entries() -> Iterator[ProcessEntry]:
@@ -42,6 +47,12 @@ def identity(pid: int) -> str | None:
     """What tells this process from every other with its number; None if it is gone."""
     found = entry(pid)
     return None if found is None or found.zombie else f"{_boot()}:{found.started}"
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process stands still after SIGSTOP."""
+    found = entry(pid)
+    return found is not None and found.state == "T"
 
 
 def is_same(pid: int, known: str | None) -> bool:
