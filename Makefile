@@ -33,6 +33,11 @@ help:  ## List the commands
 	@$(call install,requirements/dev.txt)
 	@touch $@
 
+.venv/bench: .venv/run requirements/bench.txt
+	@echo "Installing what benchmarks need"
+	@$(call install,requirements/bench.txt)
+	@touch $@
+
 run: .venv/run  ## Bring the whole platform up, until Ctrl-C
 	$(BIN)/clozone up
 
