@@ -49,6 +49,22 @@ class Settings(BaseSettings):
     offload_wait_seconds: float = Field(
         2.0, description="Longest wait for a free thread before the answer is 503."
     )
+    database_read_connections: int = Field(
+        4, ge=1, le=100, description="Connections per process for analytics, to each server."
+    )
+    database_replica_url: SecretStr | None = Field(
+        None, description="A streaming standby that analytics and lists are read from."
+    )
+    database_replica_max_lag_seconds: float = Field(
+        5.0, gt=0, description="A replica further behind than this is not read from, seconds."
+    )
+    database_pooler: Literal["none", "transaction"] = Field(
+        "none",
+        description="`transaction` when DATABASE_URL is PgBouncer's in that mode: docs/replica.md.",
+    )
+    database_direct_url: SecretStr | None = Field(
+        None, description="PostgreSQL past the pooler, for locks. Default: DATABASE_URL."
+    )
 
     # Redis
     redis_url: str = Field(
