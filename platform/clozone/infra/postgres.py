@@ -45,6 +45,9 @@ class Scope:
 
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+_before_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
+    "before_commit", default=None
+)
 _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
     "after_commit", default=None
 )
@@ -119,8 +122,10 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
     scope = scope or current_scope()
     if database.in_transaction():
         raise RuntimeError("units of work do not nest")
+    last_steps: list[Callable[[], None]] = []
     actions: list[Callable[[], None]] = []
-    token = _after_commit.set(actions)
+    before = _before_commit.set(last_steps)
+    after = _after_commit.set(actions)
     try:
         with use_scope(scope), database.connection_context(), database.atomic():
             database.execute_sql(
@@ -128,8 +133,11 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
                 (scope.role, str(scope.org_id or "")),
             )
             yield
+            for step in last_steps:
+                step()
     finally:
-        _after_commit.reset(token)
+        _before_commit.reset(before)
+        _after_commit.reset(after)
     # The connection is back in the pool: an action that waits for Redis keeps nobody from it.
     for action in actions:
         _guarded(action)
@@ -145,6 +153,18 @@ def one_statement(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     with database.connection_context():
         rows: list[tuple[Any, ...]] = database.execute_sql(sql, params).fetchall()
         return rows
+
+
+def before_commit(step: Callable[[], None]) -> None:
+    """Run `step` as one of the last things of the current unit of work, in its transaction.
+
+    For what takes locks that others wait for. Never runs if the block raised; if it raises itself,
+    the whole is rolled back.
+    """
+    last_steps = _before_commit.get()
+    if last_steps is None:
+        raise RuntimeError("there is no unit of work to end")
+    last_steps.append(step)
 
 
 def after_commit(action: Callable[[], None]) -> None:
@@ -185,6 +205,7 @@ __all__ = [
     "OperationalError",
     "Scope",
     "after_commit",
+    "before_commit",
     "close_database",
     "current_scope",
     "database",
