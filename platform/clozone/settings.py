@@ -185,6 +185,15 @@ class Settings(BaseSettings):
     )
 
     # Limits
+    web_max_requests: int = Field(
+        64, ge=1, description="API requests that one web process works on at once; more get 503."
+    )
+    web_max_webhooks: int = Field(
+        64, ge=1, description="The same for webhooks, which no other request can crowd out."
+    )
+    web_max_streams: int = Field(
+        1_000, ge=1, description="The same for event streams, which are mostly silent."
+    )
     max_body_bytes: int = Field(1_048_576, description="Largest body of our own API.")
     max_webhook_bytes: int = Field(10_485_760, description="Largest webhook body.")
     spool_dir: Path | None = Field(

@@ -97,6 +97,13 @@ class Unavailable(DomainError):
     title = "Not available right now"
 
 
+class Overloaded(Unavailable):
+    """There is more to do than this instance can; what it has taken on comes first."""
+
+    code = "overloaded"
+    title = "Too much to do at the moment"
+
+
 class Retryable(Exception):
     """A job step failed in a way that may pass. `after` is the least wait in seconds, if known."""
 

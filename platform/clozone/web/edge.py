@@ -1,4 +1,5 @@
-"""The outermost layer: names the request, signs every answer, writes the one line about it.
+"""The outermost layer: names the request, signs every answer, writes the one line about it, and
+refuses what is more than this instance can do.
 
 It stands outside Quart, so that errors Quart answers itself, streams and abandoned requests get the
 same treatment.
@@ -10,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
-from loguru import logger
 from quart import request
 
 from clozone.kit import context
+from clozone.kit.errors import Overloaded
+from clozone.web.access_line import CLIENT_LEFT, log_request
+from clozone.web.admission import Admission, kind_of, refusal
 from clozone.web.draining import Draining
 from clozone.web.request_id import HEADER, accept_request_id
 
 INSTANCE_HEADER = "X-Clozone-Instance"
-CLIENT_LEFT = 499  # nginx's status for a client that did not wait; no answer carries it
 _SCOPE_KEY = "clozone.facts"
-_UNREMARKABLE = "/api/health"
+# What is read of a refused request's body, so that its sender is still there to read the refusal.
+_READ_OF_REFUSED = 1024 * 1024
 
 AsgiApp = Callable[[Any, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
 
@@ -42,10 +45,13 @@ def request_facts() -> RequestFacts:
 class Edge:
     """An ASGI application around another."""
 
-    def __init__(self, app: AsgiApp, instance: str, draining: Draining) -> None:
+    def __init__(
+        self, app: AsgiApp, instance: str, draining: Draining, admission: Admission
+    ) -> None:
         self._app = app
         self._instance = instance.encode("latin-1", "replace")
         self._draining = draining
+        self._admission = admission
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -68,10 +74,27 @@ class Edge:
                 event["headers"] = [*event["headers"], *self._signature(request_id)]
             await send(event)
 
+        kind = kind_of(scope["path"], _header(scope, "accept") or "")
         try:
-            await self._app(scope, receive, signed_send)
+            if self._admission.enter(kind):
+                try:
+                    await self._app(scope, receive, signed_send)
+                finally:
+                    self._admission.leave(kind)
+            else:
+                self._admission.refused[kind] += 1
+                facts.code = Overloaded.code
+                await _refuse(scope, request_id, receive, signed_send)
         finally:
-            _log(scope, facts, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            log_request(
+                scope["method"],
+                facts.route,
+                status,
+                seconds,
+                org_id=facts.org_id,
+                code=facts.code,
+            )
             context.request_id.reset(token)
 
     def _signature(self, request_id: str) -> list[tuple[bytes, bytes]]:
@@ -84,16 +107,17 @@ class Edge:
         return headers
 
 
-def _log(scope: HTTPScope, facts: RequestFacts, status: int, seconds: float) -> None:
-    quiet = (facts.route or "").startswith(_UNREMARKABLE)
-    logger.bind(
-        method=scope["method"],
-        route=facts.route,
-        status=status,
-        ms=round(seconds * 1000, 1),
-        org_id=facts.org_id,
-        code=facts.code,
-    ).log("DEBUG" if quiet else "INFO", "request")
+async def _refuse(
+    scope: HTTPScope, request_id: str, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    read, more = 0, True
+    while more and read < _READ_OF_REFUSED:
+        event = await receive()
+        more = event["type"] == "http.request" and event["more_body"]
+        read += len(event["body"]) if event["type"] == "http.request" else 0
+    fields, body = refusal(scope["path"], request_id)
+    await send({"type": "http.response.start", "status": Overloaded.status, "headers": fields})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _header(scope: HTTPScope, name: str) -> str | None:

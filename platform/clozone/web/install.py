@@ -7,10 +7,12 @@ from quart import Quart, Response, request
 
 from clozone.infra.rate_limit import RateLimiter
 from clozone.settings import Settings
+from clozone.web.admission import Admission
 from clozone.web.body import LimitedRequest
 from clozone.web.cors import install_cors
 from clozone.web.draining import Draining
 from clozone.web.edge import Edge, request_facts
+from clozone.web.fast_lane import FastLane
 from clozone.web.identity import Authenticate
 from clozone.web.offload import close_threads, open_threads
 from clozone.web.operation import operation_of
@@ -22,6 +24,8 @@ def install_web(app: Quart, settings: Settings, authenticate: Authenticate) -> N
     """Request ids, errors, limits, CORS, and the threads that routes `offload` to."""
     app.extensions["authenticate"] = authenticate
     app.extensions["draining"] = draining = Draining()
+    admission = Admission(settings)
+    app.extensions["fast_lane"] = FastLane(settings.clozone_instance, admission, draining)
     app.config["TRUSTED_PROXIES"] = settings.trusted_proxies
     app.url_map.merge_slashes = False  # a redirect would repeat the Host header it was sent
 
@@ -41,7 +45,7 @@ def install_web(app: Quart, settings: Settings, authenticate: Authenticate) -> N
     _install_body_limits(app, settings)
     _install_resources(app, settings)
     app.asgi_app = Edge(  # type: ignore[method-assign]
-        app.asgi_app, settings.clozone_instance, draining
+        app.asgi_app, settings.clozone_instance, draining, admission
     )
 
 

@@ -15,7 +15,7 @@ from clozone.kit.errors import (
     Unavailable,
 )
 from clozone.web.operation import Operation
-from clozone.web.problems import MEDIA_TYPE
+from clozone.web.problem_document import MEDIA_TYPE
 
 RATE_LIMIT_HEADERS: dict[str, Any] = {
     "RateLimit": {

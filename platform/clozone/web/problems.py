@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 import redis.exceptions
 from loguru import logger
 from peewee import InterfaceError, OperationalError
@@ -14,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from clozone.kit.context import current_request_id
 from clozone.kit.errors import BadRequest, DomainError, NotFound, PayloadTooLarge, Unavailable
 from clozone.web.edge import request_facts
+from clozone.web.problem_document import MEDIA_TYPE, problem_document
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
 # The backing servers' ways of saying "not now": away, restarting, out of connections, timed out.
@@ -58,16 +57,15 @@ def problem(
 ) -> Response:
     """A problem document as a response. `fields` are members beyond those of RFC 9457."""
     request_facts().code = code
-    document = {
-        "type": f"urn:clozone:problem:{code}",
-        "title": title,
-        "status": int(status),
-        "detail": detail,
-        "instance": request.path,
-        "code": code,
-        "request_id": current_request_id(),
-    }
-    body = orjson.dumps((fields or {}) | document, default=str)
+    body = problem_document(
+        status,
+        code,
+        title,
+        detail,
+        instance=request.path,
+        request_id=current_request_id(),
+        fields=fields,
+    )
     return Response(body, int(status), headers=headers or {}, content_type=MEDIA_TYPE)
 
 

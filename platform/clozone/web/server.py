@@ -13,15 +13,20 @@ accepted in the turn in which it is closed.
 import asyncio
 import socket
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
-from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import wrap_app
 from loguru import logger
 from quart import Quart
+
+from clozone.web.fast_lane import FastLane
+from clozone.web.front import Front
 
 # Longer than proxies keep an idle connection to us (nginx: 3 s, in deploy/nginx): within it they
 # hang up themselves. A browser that was let in directly is hung up on after that.
@@ -34,6 +39,7 @@ class Server:
     """Serves one application on the addresses of `config.bind`, all on one event loop."""
 
     def __init__(self, app: Quart, config: Config) -> None:
+        self._lane = cast(FastLane, app.extensions["fast_lane"])
         self._app: AppWrapper = wrap_app(app, config.wsgi_max_body_size, "asgi")
         self._config = config
         self._context = WorkerContext(None)
@@ -119,7 +125,7 @@ class Server:
     async def _serve(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        protocol = Front(reader, loop, self._lane)
         try:
             transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection)
         except OSError:
@@ -127,7 +133,16 @@ class Server:
             connection.close()
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        await _Connection(self._app, loop, self._config, self._context, self._state, reader, writer)
+        await _Connection(
+            self._app,
+            loop,
+            self._config,
+            self._context,
+            self._state,
+            reader,
+            writer,
+            front=protocol,
+        )
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
         self._connections.add(task)
@@ -140,8 +155,43 @@ class Server:
 
 
 class _Connection(TCPServer):
+    """Hypercorn's side of a connection; `front` is what its bytes come through."""
+
+    def __init__(self, *args: Any, front: Front) -> None:
+        super().__init__(*args)
+        self._front = front
+        self._taken = 0
+
+    async def protocol_send(self, event: Event) -> None:
+        await super().protocol_send(event)
+        if isinstance(event, Updated) and event.idle:
+            # Only HTTP/1.1 is ever idle with nothing of a next request read.
+            http = self.protocol.protocol
+            if isinstance(http, H11Protocol) and http.connection.trailing_data[0] == b"":
+                self._front.released(self._taken)
+
     async def _read_data(self) -> None:
-        await super()._read_data()
+        # As Hypercorn's, without its timer for each read, which it is not told to use here.
+        while not self.reader.at_eof():
+            try:
+                data = await self.reader.read(MAX_RECV)
+            except OSError:
+                break
+            self._taken += len(data)
+            await self.protocol.handle(RawData(data))
+        await self.protocol.handle(Closed())
         # The other side hung up. Hypercorn would keep an idle connection half-closed until its
         # keep-alive is over.
         await self.idle_task.stop()
+
+    async def _idle_timeout(self) -> None:
+        """Hang up on who asked for nothing for as long as the keep-alive, of the fast lane neither."""
+        terminated = self.context.terminated
+        while not terminated.is_set():
+            seconds = self._front.last_used + self.config.keep_alive_timeout - self.loop.time()
+            if seconds <= 0:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(terminated.wait(), seconds)
+        await self._front.quiet()
+        await asyncio.shield(self._initiate_server_close())

@@ -239,7 +239,9 @@ async def test_what_outlasts_the_grace_is_cut_off() -> None:
 async def test_an_address_in_use_is_an_error_unless_it_is_to_be_shared() -> None:
     async with served() as first:
         address = hypercorn_config(f"127.0.0.1:{first.port}")
-        second = Server(Quart("second"), address)
+        app = Quart("second")
+        install_web(app, Settings(), lambda *_: None)  # type: ignore[arg-type, return-value]
+        second = Server(app, address)
         with pytest.raises(OSError, match="in use"):
             await second.listen()
         await second.listen(beside_another=True)

@@ -1,0 +1,141 @@
+"""What stands between a connection and Hypercorn, and gives the fast lane its turn.
+
+A connection is free when it waits for a request. The bytes that then come are either a plain read
+that the fast lane answers right here, or everything goes to Hypercorn, which has the connection
+until it says that it waits again. While the fast lane is at work, what comes is kept for afterwards.
+"""
+
+import asyncio
+
+from loguru import logger
+
+from clozone.web.fast_lane import FastLane
+from clozone.web.request_head import RequestHead, read_get
+
+# Of what comes while an answer is being made; then the sender is made to wait.
+_KEPT_BYTES = 64 * 1024
+
+
+class Front(asyncio.StreamReaderProtocol):
+    """The protocol of one connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop, lane: FastLane
+    ) -> None:
+        super().__init__(reader, loop=loop)
+        self._loop = loop
+        self._reader = reader
+        self._lane = lane
+        self._wire: asyncio.Transport | None = None
+        self._at_hypercorn = False
+        self._fed = 0
+        self._answering: asyncio.Task[None] | None = None
+        self._kept = bytearray()
+        self._ended = False
+        self._clogged = False
+        self.last_used = loop.time()
+
+    # ---- what the event loop calls --------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.Transport):
+            self._wire = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in."""
+        if self._answering is not None:
+            self._keep(data)
+        elif self._at_hypercorn:
+            self._hand_over(data)
+        else:
+            self._begin(data)
+
+    def eof_received(self) -> bool | None:
+        """The other side has nothing more to say; it may still listen."""
+        if self._answering is not None:
+            self._ended = True
+            return True
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._wire = None
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The other side reads too slowly; Hypercorn knows how to wait for it."""
+        self._clogged = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The other side has caught up."""
+        self._clogged = False
+        super().resume_writing()
+
+    # ---- what Hypercorn's side calls ------------------------------------------------------------
+
+    def released(self, taken: int) -> None:
+        """Hypercorn waits for a request, having taken in so many bytes and used them all."""
+        if taken == self._fed:
+            self._at_hypercorn = False
+            self.last_used = self._loop.time()
+
+    async def quiet(self) -> None:
+        """Return once no answer is being made."""
+        if self._answering is not None:
+            await asyncio.wait({self._answering})
+
+    # ---- the work -------------------------------------------------------------------------------
+
+    def _begin(self, data: bytes) -> None:
+        head = read_get(data)
+        if head is None or self._clogged:
+            self._hand_over(data)
+        elif self._lane.takes(head):
+            self._answering = self._loop.create_task(self._answer(head, data))
+        elif self._lane.is_full(head):
+            self._write(self._lane.refuse(head))
+        else:
+            self._hand_over(data)
+
+    async def _answer(self, head: RequestHead, data: bytes) -> None:
+        response: bytes | None = None
+        try:
+            response = await self._lane.answer(head)
+        except Exception as error:
+            # Quart meets the same, and has words for it.
+            logger.opt(exception=error).debug("the fast lane left a request to Quart")
+        self._answering = None
+        if response is None:
+            self._hand_over(data)
+        else:
+            self._write(response)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        kept, self._kept = bytes(self._kept), bytearray()
+        if self._wire is not None and len(kept) > _KEPT_BYTES:
+            self._wire.resume_reading()
+        if kept:
+            self.data_received(kept)
+        if self._ended:
+            self._ended = False
+            self.eof_received()
+
+    def _keep(self, data: bytes) -> None:
+        below = len(self._kept) <= _KEPT_BYTES
+        self._kept += data
+        if self._wire is not None and below and len(self._kept) > _KEPT_BYTES:
+            self._wire.pause_reading()
+
+    def _hand_over(self, data: bytes) -> None:
+        self._at_hypercorn = True
+        self._fed += len(data)
+        self._reader.feed_data(data)
+
+    def _write(self, response: bytes) -> None:
+        self.last_used = self._loop.time()
+        if self._wire is not None:
+            self._wire.write(response)
