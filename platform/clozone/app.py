@@ -21,6 +21,7 @@ from clozone.infra.logging import configure_logging
 from clozone.infra.object_storage import init_object_storage
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.progress import ProgressFeed, init_progress
+from clozone.infra.reads import Reads
 from clozone.jobs.delivery import init_delivery
 from clozone.notifications.routes.deliveries import blueprint as notification_deliveries
 from clozone.notifications.routes.endpoints import OUTBOUND
@@ -108,6 +109,7 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         init_progress(settings)
         init_object_storage(settings)
         app.extensions[OUTBOUND] = notifying(settings)
+        app.extensions["reads"] = Reads(settings)
         app.extensions["analytics_cache"] = AnalyticsCache(settings)
         app.extensions["progress"] = progress = ProgressFeed(settings)
         progress.start()
@@ -118,6 +120,7 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         await app.extensions["health"].close()
         await app.extensions["progress"].close()
         await app.extensions["analytics_cache"].close()
+        await app.extensions["reads"].close()
         close_database()
 
     app.before_serving(open_services)
