@@ -222,7 +222,14 @@ class Settings(BaseSettings):
     )
 
     # Analytics
-    analytics_cache_seconds: int = Field(120, description="Lifetime of a cached analytics answer.")
+    analytics_cache_seconds: int = Field(
+        120, ge=0, description="How long an analytics answer is fresh, seconds; 0: no cache."
+    )
+    analytics_cache_stale_seconds: int = Field(
+        600,
+        ge=0,
+        description="Oldest unchanged answer that is served while it is computed anew, seconds.",
+    )
 
     # Jobs
     worker_threads_interactive: int = Field(4, description="Threads for work a person waits for.")

@@ -86,15 +86,17 @@ async def _answer(
 ) -> Response:
     """What `compute` gives, or gave a moment ago; 304 when the client has it already."""
 
-    async def body() -> bytes:
+    async def body(after: int) -> bytes:
         return dumps(await offload(compute, *arguments))
 
     cache = cast(AnalyticsCache, current_app.extensions["analytics_cache"])
     answer = await cache.get(actor.org_id, name, body)
-    headers = {"ETag": answer.etag, "Cache-Control": CACHE_CONTROL}
-    if request.if_none_match.contains_weak(answer.etag.strip('"')):
-        return Response(b"", 304, headers=headers)
-    return json_response(answer.body, headers=headers)
+    accepted = request.headers.get("Accept-Encoding")
+    control = {"Cache-Control": CACHE_CONTROL}
+    if known := answer.unchanged_for(request.headers.get("If-None-Match"), accepted):
+        return Response(b"", 304, headers=known.headers() | control)
+    sent = answer.representation(accepted)
+    return json_response(sent.body, headers=sent.headers() | control)
 
 
 def _name(whose: UUID | None) -> str:

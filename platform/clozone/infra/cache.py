@@ -1,37 +1,54 @@
 """Analytics answers in Redis, as the bytes that are sent.
 
-Each organisation has a version, a random token. An answer is kept together with the version that
+Each organisation has a version (`cache_version`). An answer is kept together with the version that
 was current before it was computed and is good only while that is still the version. So whoever
 changes the figures sets a new version after the commit, and an answer computed from what was there
 before can never pass for a fresh one, however late it is stored. A version that Redis lost is never
 met again.
+
+A good answer is fresh for ANALYTICS_CACHE_SECONDS, a tenth more or less, so that what was computed
+together does not expire together. After that it is served still, up to ANALYTICS_CACHE_STALE_SECONDS
+after it was computed, while one instance computes it anew.
 """
 
 import asyncio
-import hashlib
-import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from time import monotonic
-from typing import cast
+from time import monotonic, time
 from uuid import UUID
 
 import redis
 from loguru import logger
 from redis.exceptions import RedisError
 
-from clozone.infra.redis import async_redis, sync_redis
+from clozone.infra.cache_answer import Answer, unpack
+from clozone.infra.cache_lock import ComputationLock
+from clozone.infra.cache_store import AnswerStore
+from clozone.infra.cache_version import (
+    ANYTHING_WRITTEN,
+    SET_VERSION,
+    VERSION_SECONDS,
+    lock_key,
+    new_token,
+    position_after,
+    version_key,
+)
+from clozone.infra.redis import sync_redis
+from clozone.infra.redis_pipeline import PipelinedRedis
 from clozone.settings import Settings
 
-VERSION_SECONDS = 86_400
-VERSION_BYTES = 16
-ETAG_BYTES = 16
 REDIS_TIMEOUT_SECONDS = 0.5
 # After a failure Redis is left alone for this long, and every answer is computed.
 REDIS_PAUSE_SECONDS = 5.0
-# A request that read Redis just before the answer was stored may come to ask for it a moment later.
-LINGER_SECONDS = 0.5
+# How often an answer that another instance computes is looked for, and for how long at most.
+FIRST_LOOK_SECONDS = 0.005
+LOOK_EVERY_SECONDS = 0.05
+LONGEST_WAIT_SECONDS = 20.0
+# Another instance is refreshing: ask no more for so long.
+REFRESH_PAUSE_SECONDS = 0.25
+
+Compute = Callable[[int], Awaitable[bytes]]
+"""`compute(after)` gives the body, from data that includes the WAL position `after`; 0 for any."""
 
 _writer: redis.Redis | None = None
 
@@ -42,104 +59,157 @@ def init_cache(settings: Settings) -> None:
     _writer = sync_redis(settings.cache_url)
 
 
-def forget_analytics(org_id: UUID) -> None:
+def forget_analytics(org_id: UUID, position: int = 0) -> None:
     """Drop the organisation's answers: the next read computes. To be called after the commit.
 
-    While Redis is away nothing is dropped, and an answer it still holds when it comes back may be
-    served until its lifetime is over.
+    `position` is where the change ends in the write-ahead log; the next answers include it. 0 where
+    there is no replica. While Redis is away nothing is dropped, and an answer it still holds when
+    it comes back may be served until its lifetime is over.
     """
     if _writer is None:
         return
     try:
-        _writer.set(_version_key(org_id), _new_version(), ex=VERSION_SECONDS)
+        _writer.eval(SET_VERSION, 1, version_key(org_id), new_token(), position, VERSION_SECONDS)
     except (RedisError, OSError) as error:
         logger.bind(error=type(error).__name__).warning("cached analytics were not dropped")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A body, ready to be sent, and the strong ETag of these bytes (with its quotes)."""
-
-    body: bytes
-    etag: str
-
-    @classmethod
-    def of(cls, body: bytes) -> "Answer":
-        """The answer with this body."""
-        digest = hashlib.blake2b(body, digest_size=ETAG_BYTES).hexdigest()
-        return cls(body, f'"{digest}"')
-
-
 class AnalyticsCache:
-    """The reading side of a web process. Made on its event loop; connects when first asked."""
+    """The reading side of a web process. Used on one event loop; connects when first asked."""
 
     def __init__(self, settings: Settings) -> None:
-        self._lifetime = settings.analytics_cache_seconds
-        self._redis = async_redis(
-            settings.cache_url, timeout_seconds=REDIS_TIMEOUT_SECONDS, retries=0
+        self._on = settings.analytics_cache_seconds > 0
+        self._redis = PipelinedRedis(settings.cache_url, timeout_seconds=REDIS_TIMEOUT_SECONDS)
+        self._store = AnswerStore(
+            self._redis, settings.analytics_cache_seconds, settings.analytics_cache_stale_seconds
         )
-        self._computing: dict[tuple[UUID, str, bytes], asyncio.Task[Answer]] = {}
+        self._missing: dict[tuple[UUID, str, bytes], asyncio.Task[Answer]] = {}
+        self._refreshing: dict[tuple[UUID, str, bytes], asyncio.Task[None]] = {}
         self._pause_until = 0.0
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
+        """End what is being computed and close the connection."""
+        tasks = [*self._missing.values(), *self._refreshing.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._redis.close()
 
-    async def get(self, org_id: UUID, name: str, compute: Callable[[], Awaitable[bytes]]) -> Answer:
+    async def get(self, org_id: UUID, name: str, compute: Compute) -> Answer:
         """The answer called `name`: the kept one while it is good, else what `compute` gives.
 
-        Requests of this process that miss the same answer at the same time compute it once.
-        While Redis is away each request computes its own.
+        `name` says whose figures and which; it stands in Redis as it is. Whoever misses the same
+        answer at the same time, in whatever instance, gets one computation's result. With the cache
+        off, and while Redis is away, each request computes its own, from the primary.
         """
-        try:
-            version, kept = await self._read(org_id, name)
-        except (RedisError, OSError) as error:
-            self._pause(error)
-            return Answer.of(await compute())
-        if kept is not None:
-            return kept
+        if self._on and monotonic() >= self._pause_until:
+            try:
+                version, kept = await self._store.read(org_id, name)
+            except RedisError as error:
+                self._pause(error)
+            else:
+                if kept is None:
+                    return await self._miss(org_id, name, version, compute)
+                fresh_until, answer = unpack(kept)
+                if fresh_until < time():
+                    self._refresh(org_id, name, version, compute)
+                return answer
+        return Answer.of(await compute(ANYTHING_WRITTEN))
+
+    # ---- Computing for those who wait -----------------------------------------------------------
+
+    async def _miss(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> Answer:
         key = (org_id, name, version)
-        task = self._computing.get(key)
+        task = self._missing.get(key)
         if task is None:
             task = asyncio.create_task(self._fill(org_id, name, version, compute))
-            self._computing[key] = task
+            self._missing[key] = task
             task.add_done_callback(partial(self._let_go, key))
         # A client that leaves must not take the answer of the others with it.
         return await asyncio.shield(task)
 
     def _let_go(self, key: tuple[UUID, str, bytes], task: asyncio.Task[Answer]) -> None:
-        """Forget a computation: at once if it failed, else when whoever missed with it was served."""
-        if task.cancelled() or task.exception() is not None:
-            self._computing.pop(key, None)
-        else:
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._computing.pop, key, None)
+        del self._missing[key]
+        if not task.cancelled():
+            task.exception()  # seen, even if all who waited have left
 
-    async def _read(self, org_id: UUID, name: str) -> tuple[bytes, Answer | None]:
-        if monotonic() < self._pause_until:
-            raise RedisError("left alone for a while")
-        version_key, answer_key = _version_key(org_id), _answer_key(org_id, name)
-        version, kept = cast(
-            "list[bytes | None]", await self._redis.mget([version_key, answer_key])
-        )
-        if version is None:
-            fresh = _new_version()
-            await self._redis.set(version_key, fresh, nx=True, ex=VERSION_SECONDS)
-            version = cast("bytes | None", await self._redis.get(version_key)) or fresh
-        if kept is None or kept[:VERSION_BYTES] != version:
-            return version, None
-        return version, Answer.of(kept[VERSION_BYTES:])
-
-    async def _fill(
-        self, org_id: UUID, name: str, version: bytes, compute: Callable[[], Awaitable[bytes]]
-    ) -> Answer:
-        body = await compute()
+    async def _fill(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> Answer:
+        """What another instance stores in the meantime, or what we compute."""
         try:
-            await self._redis.set(
-                _answer_key(org_id, name), version + body, ex=max(1, self._lifetime)
-            )
-        except (RedisError, OSError) as error:
+            found = await self._await_turn(org_id, name, version)
+        except RedisError as error:
             self._pause(error)
-        return Answer.of(body)
+            found = None
+        if isinstance(found, Answer):
+            return found
+        if found is None:
+            return Answer.of(await compute(ANYTHING_WRITTEN))
+        version, lock = found
+        try:
+            return await self._compute(org_id, name, version, compute)
+        finally:
+            await lock.release()
+
+    async def _await_turn(
+        self, org_id: UUID, name: str, version: bytes
+    ) -> Answer | tuple[bytes, ComputationLock] | None:
+        """Look for the answer until it is there or it is our turn to compute it.
+
+        Then the lock is ours, for the version that holds now. None if neither came about in time.
+        """
+        give_up_at, pause = monotonic() + LONGEST_WAIT_SECONDS, FIRST_LOOK_SECONDS
+        while monotonic() < give_up_at:
+            lock = ComputationLock(self._redis, lock_key(org_id, name, version))
+            ours = await lock.acquire()
+            try:
+                current, kept = await self._store.read(org_id, name)
+            except BaseException:
+                lock.abandon()
+                raise
+            if ours and kept is None and current == version:
+                return version, lock
+            if ours:
+                await lock.release()
+            if kept is not None:
+                return unpack(kept)[1]
+            if current == version:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LOOK_EVERY_SECONDS)
+            version = current
+        return None
+
+    # ---- Computing for those who come later -----------------------------------------------------
+
+    def _refresh(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> None:
+        key = (org_id, name, version)
+        if key not in self._refreshing:
+            task = asyncio.create_task(self._recompute(org_id, name, version, compute))
+            self._refreshing[key] = task
+            task.add_done_callback(lambda _: self._refreshing.pop(key))
+
+    async def _recompute(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> None:
+        lock = ComputationLock(self._redis, lock_key(org_id, name, version))
+        try:
+            if not await lock.acquire():
+                await asyncio.sleep(REFRESH_PAUSE_SECONDS)
+                return
+            current, kept = await self._store.read(org_id, name)
+            if current == version and (kept is None or unpack(kept)[0] < time()):
+                await self._compute(org_id, name, version, compute)
+            await lock.release()
+        except Exception as error:
+            # Nobody waits for it, and the next one may try when the lock has run out.
+            logger.bind(error=type(error).__name__).warning("a cached answer was not refreshed")
+        finally:
+            lock.abandon()
+
+    async def _compute(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> Answer:
+        body = await compute(position_after(version))
+        try:
+            return await self._store.write(org_id, name, version, body)
+        except RedisError as error:
+            self._pause(error)
+            return Answer.of(body)
 
     def _pause(self, error: Exception) -> None:
         if monotonic() >= self._pause_until:
@@ -147,16 +217,3 @@ class AnalyticsCache:
                 "analytics are computed for each request: Redis is away"
             )
             self._pause_until = monotonic() + REDIS_PAUSE_SECONDS
-
-
-def _version_key(org_id: UUID) -> str:
-    # The braces keep an organisation's keys in one slot of a cluster.
-    return f"clozone:analytics:{{{org_id}}}:version"
-
-
-def _answer_key(org_id: UUID, name: str) -> str:
-    return f"clozone:analytics:{{{org_id}}}:{name}"
-
-
-def _new_version() -> bytes:
-    return secrets.token_bytes(VERSION_BYTES)

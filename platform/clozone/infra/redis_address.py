@@ -14,8 +14,8 @@ from redis.asyncio.connection import ConnectionPool
 class RedisAddress:
     """An address, and the commands that have to succeed before any other is sent."""
 
-    host: str | None
-    port: int | None
+    host: str
+    port: int
     path: str | None
     tls: ssl.SSLContext | None
     greeting: tuple[tuple[str, ...], ...]
@@ -24,7 +24,8 @@ class RedisAddress:
     def from_url(cls, url: str) -> "RedisAddress":
         """The address in `redis://`, `rediss://` or `unix://`. Raises ValueError for any other."""
         # A connection that is never opened: redis-py reads the URL and its options alike everywhere.
-        parsed: Any = ConnectionPool.from_url(url).make_connection()
+        pool: Any = ConnectionPool.from_url(url)
+        parsed = pool.make_connection()
         greeting: list[tuple[str, ...]] = []
         if parsed.username or parsed.password:
             names = (parsed.username,) if parsed.username else ()
@@ -33,8 +34,8 @@ class RedisAddress:
             greeting.append(("SELECT", str(parsed.db)))
         tls = getattr(parsed, "ssl_context", None)
         return cls(
-            host=getattr(parsed, "host", None),
-            port=getattr(parsed, "port", None),
+            host=getattr(parsed, "host", ""),
+            port=getattr(parsed, "port", 0),
             path=getattr(parsed, "path", None),
             tls=tls.get() if tls else None,
             greeting=tuple(greeting),

@@ -24,6 +24,12 @@ _REPLY_ERRORS: dict[str, type[redis_errors.RedisError]] = {
 _Command = tuple[bytes, asyncio.Future[Any], float]
 
 
+def pack(command: tuple[str | bytes | int | float, ...]) -> bytes:
+    """The bytes that ask Redis for this command."""
+    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type] # its stub means tuple[X]
+    return packed
+
+
 class RedisLink(asyncio.Protocol):
     """A connection, from its opening until it is lost; it is not opened again.
 
@@ -143,7 +149,7 @@ class RedisLink(asyncio.Protocol):
 
     async def _greet(self, command: tuple[str, ...]) -> None:
         assert self._transport is not None  # noqa: S101 - connecting has succeeded
-        packed, reply = hiredis.pack_command(command), self._loop.create_future()
+        packed, reply = pack(command), self._loop.create_future()
         self._sent.append((packed, reply, self._loop.time() + self._timeout_seconds))
         self._transport.write(packed)
         await reply

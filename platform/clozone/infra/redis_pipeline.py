@@ -8,11 +8,10 @@ replies; what Redis and the kernel do per command falls with the load instead of
 import asyncio
 from typing import Any
 
-import hiredis
 from redis import exceptions as redis_errors
 
 from clozone.infra.redis_address import RedisAddress
-from clozone.infra.redis_link import RedisLink
+from clozone.infra.redis_link import RedisLink, pack
 
 MOST_WAITING = 10_000
 
@@ -42,9 +41,7 @@ class PipelinedRedis:
         the command may have been run all the same. It is never sent twice; the next command
         connects anew.
         """
-        # The stub of hiredis says a tuple of one.
-        packed = hiredis.pack_command(command)  # type: ignore[arg-type]
-        return await self._open_link().send(packed)
+        return await self._open_link().send(pack(command))
 
     async def close(self) -> None:
         """Close the connection; who still waits gets ConnectionError, as does any later command."""

@@ -1,0 +1,57 @@
+"""Versions and answers as they lie in Redis."""
+
+import asyncio
+import random
+from functools import partial
+from time import time
+from typing import cast
+from uuid import UUID
+
+from clozone.infra.cache_answer import Answer, pack, unpack
+from clozone.infra.cache_version import (
+    VERSION_SECONDS,
+    answer_key,
+    version_after_loss,
+    version_key,
+)
+from clozone.infra.redis_pipeline import PipelinedRedis
+
+JITTER = 0.1
+LARGE_BYTES = 32_768  # takes about a millisecond to compress
+
+
+class AnswerStore:
+    """What one process reads and writes. Every method raises RedisError when Redis is away.
+
+    `fresh_seconds` is how long an answer is fresh, a tenth more or less; `stale_seconds` how long
+    it is kept, if that is longer.
+    """
+
+    def __init__(self, redis: PipelinedRedis, fresh_seconds: float, stale_seconds: float) -> None:
+        self._redis = redis
+        self._fresh_seconds = fresh_seconds
+        self._stale_seconds = stale_seconds
+
+    async def read(self, org_id: UUID, name: str) -> tuple[bytes, bytes | None]:
+        """The organisation's version, and what is kept of the answer if that is of this version."""
+        version, kept = cast(
+            "list[bytes | None]",
+            await self._redis.execute("MGET", version_key(org_id), answer_key(org_id, name)),
+        )
+        if version is None:
+            version = await self._new_version(org_id)
+        return version, kept if kept is not None and kept.startswith(version) else None
+
+    async def write(self, org_id: UUID, name: str, version: bytes, body: bytes) -> Answer:
+        """Keep an answer that was computed under this version; in the forms it will be sent in."""
+        fresh_seconds = self._fresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)
+        packing = partial(pack, version, time() + fresh_seconds, body)
+        kept = await asyncio.to_thread(packing) if len(body) > LARGE_BYTES else packing()
+        milliseconds = int(1000 * max(self._stale_seconds, fresh_seconds))
+        await self._redis.execute("SET", answer_key(org_id, name), kept, "PX", milliseconds)
+        return unpack(kept)[1]
+
+    async def _new_version(self, org_id: UUID) -> bytes:
+        key, version = version_key(org_id), version_after_loss()
+        await self._redis.execute("SET", key, version, "NX", "EX", VERSION_SECONDS)
+        return cast("bytes | None", await self._redis.execute("GET", key)) or version
