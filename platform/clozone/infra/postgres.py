@@ -7,23 +7,43 @@ Role and organisation are set for the transaction only, which a transaction pool
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from loguru import logger
 from peewee import InterfaceError, OperationalError
-from playhouse.pool import PooledPostgresqlDatabase
+from pydantic import SecretStr
 
+from clozone.infra.connecting import (
+    direct_parameters,
+    opening,
+    per_transaction,
+    pooled_parameters,
+)
+from clozone.infra.server_pool import RoutedDatabase, ServerPool, reading_replica
 from clozone.settings import Settings
 
 TENANT_ROLE = "clozone_tenant"
 PLATFORM_ROLE = "clozone_platform"
 
-database = PooledPostgresqlDatabase(None, autoconnect=False, prefer_psycopg3=True)
+database = RoutedDatabase()
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """How this process talks to its server."""
+
+    per_transaction: tuple[tuple[str, str], ...] = ()
+    direct_url: str = ""
+    direct_parameters: dict[str, Any] = field(default_factory=dict)
+    replicated: bool = False
+
+
+_session = _Session()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,31 +98,41 @@ def use_scope(scope: Scope) -> Iterator[None]:
 
 def init_database(settings: Settings, *, pool_size: int | None = None) -> None:
     """Point the pool at the application's login. Connects lazily."""
-    _init(settings.database_url.get_secret_value(), settings, pool_size)
+    global _session  # noqa: PLW0603 - how this process talks to its server, like the pool
+    direct = settings.database_direct_url or settings.database_url
+    _session = _Session(
+        per_transaction(settings),
+        direct.get_secret_value(),
+        direct_parameters(settings),
+        replicated=bool(settings.database_replica_url),
+    )
+    _point(database, settings.database_url, settings, pool_size or settings.database_pool_size)
+    database.replica = None
+
+
+def init_replica(settings: Settings) -> None:
+    """Give the pool its second server, DATABASE_REPLICA_URL, if there is one. Connects lazily."""
+    if settings.database_replica_url:
+        replica = ServerPool(None, autoconnect=False, prefer_psycopg3=True)
+        _point(replica, settings.database_replica_url, settings, settings.database_pool_size)
+        database.replica = replica
 
 
 def init_database_as_owner(settings: Settings) -> None:
-    """Point the pool at the owner's login, for migrations."""
-    url = settings.database_migrate_url or settings.database_url
-    _init(url.get_secret_value(), settings, 2)
+    """Point the pool at the owner's login, for migrations: past a pooler, for they take locks."""
+    url = settings.database_migrate_url or settings.database_direct_url or settings.database_url
+    direct = settings.model_copy(update={"database_pooler": "none"})
+    init_database(direct.model_copy(update={"database_url": url}), pool_size=2)
 
 
-def _init(url: str, settings: Settings, pool_size: int | None) -> None:
-    options = {
-        "timezone": "UTC",
-        "statement_timeout": settings.database_statement_timeout_ms,
-        "lock_timeout": 5_000,
-        "idle_in_transaction_session_timeout": 30_000,
-    }
-    database.init(
-        url,
-        max_connections=pool_size or settings.database_pool_size,
+def _point(pool: ServerPool, url: SecretStr, settings: Settings, size: int) -> None:
+    pool.init(
+        url.get_secret_value(),
+        max_connections=size,
         timeout=settings.offload_wait_seconds,
         stale_timeout=1_800,
         prefer_psycopg3=True,
-        application_name=f"clozone {settings.clozone_instance}",
-        connect_timeout=3,
-        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        **pooled_parameters(settings),
     )
 
 
@@ -110,14 +140,18 @@ def close_database() -> None:
     """Close every pooled connection."""
     with suppress(InterfaceError):
         database.close_all()
+    if database.replica is not None:
+        with suppress(InterfaceError):
+            database.replica.close_all()
 
 
 @contextmanager
-def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
+def unit_of_work(scope: Scope | None = None, *, read_only: bool = False) -> Iterator[None]:
     """One transaction on one connection, in `scope` or in the scope in use.
 
-    Commits when the block ends, rolls back when it raises. Units of work do not nest: what belongs
-    together goes into one. Raises OperationalError when the server is away.
+    Commits when the block ends, rolls back when it raises. With `read_only` the server refuses
+    every write. Units of work do not nest: what belongs together goes into one. Raises
+    OperationalError when the server is away.
     """
     scope = scope or current_scope()
     if database.in_transaction():
@@ -127,11 +161,8 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
     before = _before_commit.set(last_steps)
     after = _after_commit.set(actions)
     try:
-        with use_scope(scope), database.connection_context(), database.atomic():
-            database.execute_sql(
-                "SELECT set_config('role', %s, true), set_config('clozone.org_id', %s, true)",
-                (scope.role, str(scope.org_id or "")),
-            )
+        begin = opening((*_scoped(scope), *_session.per_transaction), read_only=read_only)
+        with use_scope(scope), database.connection_context(), database.atomic(opening=begin):
             yield
             for step in last_steps:
                 step()
@@ -143,6 +174,10 @@ def unit_of_work(scope: Scope | None = None) -> Iterator[None]:
         _guarded(action)
 
 
+def _scoped(scope: Scope) -> tuple[tuple[str, str], ...]:
+    return ("role", scope.role), ("clozone.org_id", str(scope.org_id or ""))
+
+
 def one_statement(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Run one statement that takes its role itself, in a transaction and round trip of its own.
 
@@ -150,7 +185,9 @@ def one_statement(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     """
     if database.in_transaction():
         raise RuntimeError("units of work do not nest")
-    with database.connection_context():
+    # Behind a pooler the timeouts need a transaction to hold in.
+    own = database.atomic(opening=opening(_session.per_transaction))
+    with database.connection_context(), own if _session.per_transaction else nullcontext():
         rows: list[tuple[Any, ...]] = database.execute_sql(sql, params).fetchall()
         return rows
 
@@ -158,13 +195,14 @@ def one_statement(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
 def before_commit(step: Callable[[], None]) -> None:
     """Run `step` as one of the last things of the current unit of work, in its transaction.
 
-    For what takes locks that others wait for. Never runs if the block raised; if it raises itself,
-    the whole is rolled back.
+    For what takes locks that others wait for. Runs once, however often it is asked for; never if
+    the block raised. If it raises itself, the whole is rolled back.
     """
     last_steps = _before_commit.get()
     if last_steps is None:
         raise RuntimeError("there is no unit of work to end")
-    last_steps.append(step)
+    if step not in last_steps:
+        last_steps.append(step)
 
 
 def after_commit(action: Callable[[], None]) -> None:
@@ -191,8 +229,15 @@ def waited_in_vain(error: OperationalError) -> bool:
 
 
 def dedicated_connection() -> "psycopg.Connection[tuple[Any, ...]]":
-    """A connection outside the pool, for what must last longer than a unit of work: locks."""
-    return psycopg.connect(database.database, autocommit=True, **database.connect_params)
+    """A connection outside the pool and past a pooler, for what must last longer than a unit of
+    work: locks.
+    """
+    return psycopg.connect(_session.direct_url, autocommit=True, **_session.direct_parameters)
+
+
+def is_replicated() -> bool:
+    """Whether the settings name a replica of this process's server."""
+    return _session.replicated
 
 
 def ping() -> None:
@@ -212,8 +257,11 @@ __all__ = [
     "dedicated_connection",
     "init_database",
     "init_database_as_owner",
+    "init_replica",
+    "is_replicated",
     "one_statement",
     "ping",
+    "reading_replica",
     "set_scope",
     "unit_of_work",
     "use_scope",
