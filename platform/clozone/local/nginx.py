@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from clozone.local.environment import setting
 from clozone.local.errors import BundleError
 from clozone.local.nginx_configuration import (
     CURRENT,
@@ -25,8 +26,11 @@ from clozone.local.wheels import packaged_program
 VARIABLES = frozenset(
     {
         *("NGINX_USER", "NGINX_WORKERS", "NGINX_LISTEN", "NGINX_RESOLVER"),
-        *("NGINX_RATE_API", "NGINX_BURST_API", "NGINX_RATE_WEBHOOKS", "NGINX_BURST_WEBHOOKS"),
-        *("NGINX_CONNECTIONS", "ACCESS_LOG", "ERROR_LOG", "FRONTEND_ROOT", "MAX_BODY"),
+        *("NGINX_RATE_API", "NGINX_BURST_API", "NGINX_RATE_STRICT", "NGINX_BURST_STRICT"),
+        *("NGINX_RATE_WEBHOOKS", "NGINX_BURST_WEBHOOKS", "NGINX_RATE_FILES", "NGINX_BURST_FILES"),
+        *("NGINX_RATE_HEALTH", "NGINX_BURST_HEALTH", "NGINX_CONNECTIONS", "NGINX_STREAMS"),
+        *("ACCESS_LOG", "ERROR_LOG", "FRONTEND_ROOT", "FRONTEND_CSP", "MAX_BODY"),
+        "MAX_WEBHOOK_BODY",
         *("WEB_SERVERS", "S3_SERVER", "S3_BUCKET", "SET_REAL_IP_FROM", "CORS_ORIGINS_MAP"),
     }
 )
@@ -38,8 +42,6 @@ _TEMPLATES = {
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|null|\*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-MAX_BODY = "10m"
 
 
 def templates_folder() -> Path:
@@ -116,14 +118,23 @@ def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str
         "NGINX_RESOLVER": "",
         "NGINX_RATE_API": options.nginx_rate_api,
         "NGINX_BURST_API": options.nginx_burst_api,
+        "NGINX_RATE_STRICT": options.nginx_rate_strict,
+        "NGINX_BURST_STRICT": options.nginx_burst_strict,
         "NGINX_RATE_WEBHOOKS": options.nginx_rate_webhooks,
         "NGINX_BURST_WEBHOOKS": options.nginx_burst_webhooks,
+        "NGINX_RATE_FILES": options.nginx_rate_files,
+        "NGINX_BURST_FILES": options.nginx_burst_files,
+        "NGINX_RATE_HEALTH": options.nginx_rate_health,
+        "NGINX_BURST_HEALTH": options.nginx_burst_health,
         "NGINX_CONNECTIONS": options.nginx_connections,
+        "NGINX_STREAMS": options.nginx_streams,
         # Relative to nginx's folder, so that no path of the person's needs quoting.
         "ACCESS_LOG": "../logs/nginx.log",
         "ERROR_LOG": "../logs/nginx.log",
         "FRONTEND_ROOT": f"{CURRENT}/{FRONTEND}",
-        "MAX_BODY": MAX_BODY,
+        "FRONTEND_CSP": options.nginx_frontend_csp,
+        "MAX_BODY": _bytes(plan, "MAX_BODY_BYTES"),
+        "MAX_WEBHOOK_BODY": _bytes(plan, "MAX_WEBHOOK_BYTES"),
         "WEB_SERVERS": "\n    ".join(f"server {address} max_fails=0;" for address in web),
         "S3_SERVER": plan.address("s3"),
         "S3_BUCKET": bucket,
@@ -132,6 +143,14 @@ def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str
         ),
         "CORS_ORIGINS_MAP": "\n    ".join(cors_lines(plan.env.get("CORS_ORIGINS", ""))),
     }
+
+
+def _bytes(plan: Plan, name: str) -> int:
+    """A size that the platform sets, so that nginx refuses what the platform would."""
+    text = setting(plan.env, name)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise BundleError(f"{name} is {text!r}; it must be a number of bytes above 0.")
+    return int(text)
 
 
 def cors_lines(origins: str) -> list[str]:

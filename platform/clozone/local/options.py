@@ -15,6 +15,10 @@ from clozone.local.errors import BundleError
 DEFAULT_HOME = ".clozone"
 
 _RATE = re.compile(r"[1-9][0-9]*r/[sm]")
+DEFAULT_FRONTEND_CSP = "base-uri 'self'; object-src 'none'; frame-ancestors 'self'"
+
+# What can stand between quotes in nginx's configuration and means nothing there.
+_POLICY = re.compile(r"[A-Za-z0-9 ;:'./*_+=,-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,23 @@ PORT = Variable("CLOZONE_PORT", "8080", "Public port of the local bundle; 0 take
 BIND = Variable("CLOZONE_BIND", "127.0.0.1", "Address that port is on; 0.0.0.0 for everybody.")
 WEB_INSTANCES = Variable("CLOZONE_WEB_INSTANCES", "2", "Web processes of the local bundle.")
 FRONTEND = Variable("CLOZONE_FRONTEND", "", "Folder of a built frontend for nginx to serve.")
-RATE_API = Variable("NGINX_RATE_API", "50r/s", "Requests per address that nginx lets through.")
-BURST_API = Variable("NGINX_BURST_API", "200", "How many more it lets through at once.")
+FRONTEND_CSP = Variable(
+    "NGINX_FRONTEND_CSP",
+    "",
+    "Content-Security-Policy of the frontend's pages. Default: one that no frontend breaks.",
+)
+RATE_API = Variable("NGINX_RATE_API", "100r/s", "Requests per address that nginx lets through.")
+BURST_API = Variable("NGINX_BURST_API", "400", "How many more it lets through at once.")
+RATE_STRICT = Variable("NGINX_RATE_STRICT", "5r/s", "Of these, sign-ins and gradings on demand.")
+BURST_STRICT = Variable("NGINX_BURST_STRICT", "100", "The same for sign-ins and gradings.")
 RATE_WEBHOOKS = Variable("NGINX_RATE_WEBHOOKS", "200r/s", "The same for webhooks.")
 BURST_WEBHOOKS = Variable("NGINX_BURST_WEBHOOKS", "1000", "The same for webhooks.")
+RATE_FILES = Variable("NGINX_RATE_FILES", "50r/s", "The same for scorecards and recordings.")
+BURST_FILES = Variable("NGINX_BURST_FILES", "200", "The same for scorecards and recordings.")
+RATE_HEALTH = Variable("NGINX_RATE_HEALTH", "50r/s", "The same for health.")
+BURST_HEALTH = Variable("NGINX_BURST_HEALTH", "200", "The same for health.")
 CONNECTIONS = Variable("NGINX_CONNECTIONS", "200", "Requests in progress per address.")
+STREAMS = Variable("NGINX_STREAMS", "400", "Event streams open per address, counted apart.")
 REAL_IP_FROM = Variable(
     "NGINX_REAL_IP_FROM",
     "",
@@ -42,8 +58,9 @@ REAL_IP_FROM = Variable(
 )
 
 VARIABLES = (
-    *(PORT, BIND, WEB_INSTANCES, FRONTEND),
-    *(RATE_API, BURST_API, RATE_WEBHOOKS, BURST_WEBHOOKS, CONNECTIONS, REAL_IP_FROM),
+    *(PORT, BIND, WEB_INSTANCES, FRONTEND, FRONTEND_CSP),
+    *(RATE_API, BURST_API, RATE_STRICT, BURST_STRICT, RATE_WEBHOOKS, BURST_WEBHOOKS),
+    *(RATE_FILES, BURST_FILES, RATE_HEALTH, BURST_HEALTH, CONNECTIONS, STREAMS, REAL_IP_FROM),
 )
 
 
@@ -55,11 +72,19 @@ class Options:
     bind: str
     web_instances: int
     frontend: Path | None
+    nginx_frontend_csp: str
     nginx_rate_api: str
     nginx_burst_api: int
+    nginx_rate_strict: str
+    nginx_burst_strict: int
     nginx_rate_webhooks: str
     nginx_burst_webhooks: int
+    nginx_rate_files: str
+    nginx_burst_files: int
+    nginx_rate_health: str
+    nginx_burst_health: int
     nginx_connections: int
+    nginx_streams: int
     nginx_real_ip_from: tuple[str, ...]
 
     @classmethod
@@ -71,11 +96,19 @@ class Options:
             bind=_text(env, BIND),
             web_instances=_integer(env, WEB_INSTANCES, 1, 8),
             frontend=Path(frontend).resolve() if frontend else None,
+            nginx_frontend_csp=_policy(env, FRONTEND_CSP),
             nginx_rate_api=_rate(env, RATE_API),
             nginx_burst_api=_integer(env, BURST_API, 1, 1_000_000),
+            nginx_rate_strict=_rate(env, RATE_STRICT),
+            nginx_burst_strict=_integer(env, BURST_STRICT, 1, 1_000_000),
             nginx_rate_webhooks=_rate(env, RATE_WEBHOOKS),
             nginx_burst_webhooks=_integer(env, BURST_WEBHOOKS, 1, 1_000_000),
+            nginx_rate_files=_rate(env, RATE_FILES),
+            nginx_burst_files=_integer(env, BURST_FILES, 1, 1_000_000),
+            nginx_rate_health=_rate(env, RATE_HEALTH),
+            nginx_burst_health=_integer(env, BURST_HEALTH, 1, 1_000_000),
             nginx_connections=_integer(env, CONNECTIONS, 1, 1_000_000),
+            nginx_streams=_integer(env, STREAMS, 1, 1_000_000),
             nginx_real_ip_from=_networks(env, REAL_IP_FROM),
         )
 
@@ -102,6 +135,16 @@ def _rate(env: Mapping[str, str], variable: Variable) -> str:
     text = _text(env, variable)
     if not _RATE.fullmatch(text):
         raise BundleError(f"{variable.name} is {text!r}; write it like {variable.default}.")
+    return text
+
+
+def _policy(env: Mapping[str, str], variable: Variable) -> str:
+    text = _text(env, variable) or DEFAULT_FRONTEND_CSP
+    if not _POLICY.fullmatch(text):
+        raise BundleError(
+            f"{variable.name} is {text!r}; a Content-Security-Policy is written in letters, digits, "
+            "blanks and ; : ' . / * _ + = , -"
+        )
     return text
 
 

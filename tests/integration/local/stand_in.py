@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Upstream:
-    """What arrived, as (method, path, headers); `finish` lets held streams go on."""
+    """What arrived, as (method, path, headers), over how many connections; `finish` lets held
+    streams go on.
+    """
 
     port: int
+    connections: int = 0
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     finish: threading.Event = field(default_factory=threading.Event)
 
@@ -27,7 +30,7 @@ def upstream(port: int) -> Iterator[Upstream]:
     """Listen on `port` of the loopback.
 
     Paths that end in `/break` are hung up on, `/stream` sends one event and waits for `finish`,
-    `/refuse` answers 404 as the platform does, everything else 200 with JSON.
+    `/refuse` answers 404 as the platform does, `/page` is HTML, everything else 200 with JSON.
     """
     facts = Upstream(port)
     connections: list[socket.socket] = []
@@ -37,6 +40,7 @@ def upstream(port: int) -> Iterator[Upstream]:
 
         def setup(self) -> None:
             connections.append(self.request)
+            facts.connections += 1
             super().setup()
 
         def _serve(self) -> None:
@@ -51,10 +55,12 @@ def upstream(port: int) -> Iterator[Upstream]:
                 self._stream()
             elif path.endswith("/refuse"):
                 self._answer(404, {"code": "not_found"}, "application/problem+json")
+            elif path.endswith("/page"):
+                self._answer(200, "<p>of the platform</p>", "text/html")
             else:
                 self._answer(200, {"headers": headers, "pad": "x" * 2000}, "application/json")
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
 
         def _answer(self, status: int, body: object, content_type: str) -> None:
             data = json.dumps(body).encode()
@@ -64,6 +70,7 @@ def upstream(port: int) -> Iterator[Upstream]:
             self.send_header("X-Request-ID", self.headers.get("X-Request-ID", ""))
             self.send_header("X-Clozone-Instance", f"at-{port}")
             self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("X-Powered-By", "the standard library")
             self.end_headers()
             self.wfile.write(data)
 

@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx2
 import pytest
 from tests.integration.local.conftest import PLAIN
 from tests.integration.local.stand_in import Upstream, upstream
+from tests.support.nginx_site import client_from, is_problem, ports, raw
 
 from clozone.local.bundle import Bundle
 
@@ -42,25 +42,21 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
     bundle.destroy()
 
 
-def _ports(bundle: Bundle) -> dict[str, int]:
-    return dict(json.loads(bundle.home.ports.read_text()))
-
-
 @pytest.fixture
 def one(generous: Bundle) -> Iterator[Upstream]:
-    with upstream(_ports(generous)["web-1"]) as server:
+    with upstream(ports(generous)["web-1"]) as server:
         yield server
 
 
 @pytest.fixture
 def two(generous: Bundle) -> Iterator[Upstream]:
-    with upstream(_ports(generous)["web-2"]) as server:
+    with upstream(ports(generous)["web-2"]) as server:
         yield server
 
 
 @pytest.fixture
 def storage(generous: Bundle) -> Iterator[Upstream]:
-    with upstream(_ports(generous)["s3"]) as server:
+    with upstream(ports(generous)["s3"]) as server:
         yield server
 
 
@@ -68,24 +64,6 @@ def storage(generous: Bundle) -> Iterator[Upstream]:
 def client(generous: Bundle) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=generous.url.replace("localhost", "127.0.0.1")) as client:
         yield client
-
-
-def _raw(bundle: Bundle, request: bytes) -> bytes:
-    port = int(bundle.url.rsplit(":", 1)[1])
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(request)
-        answer = b""
-        while part := connection.recv(65_536):
-            answer += part
-    return answer
-
-
-def _client_from(bundle: Bundle, address: str) -> httpx2.Client:
-    """A client whose connections come from `address` of the loopback."""
-    return httpx2.Client(
-        base_url=bundle.url.replace("localhost", "127.0.0.1"),
-        transport=httpx2.HTTPTransport(local_address=address),
-    )
 
 
 def _access_line(bundle: Bundle, request_id: str) -> dict[str, object]:
@@ -97,16 +75,6 @@ def _access_line(bundle: Bundle, request_id: str) -> dict[str, object]:
                 return dict(json.loads(line))
         time.sleep(0.02)
     raise AssertionError(f"no line about {request_id}")
-
-
-def _is_problem(response: httpx2.Response, status: int, code: str) -> bool:
-    body = response.json()
-    return (
-        response.status_code == status == body["status"]
-        and response.headers["content-type"].startswith("application/problem+json")
-        and body["code"] == code
-        and body["request_id"] == response.headers["x-request-id"]
-    )
 
 
 def test_both_instances_are_asked(client: httpx2.Client, one: Upstream, two: Upstream) -> None:
@@ -153,7 +121,7 @@ def test_an_id_that_is_missing_or_odd_is_replaced(
 
 def test_without_an_instance_the_answer_is_a_problem(client: httpx2.Client) -> None:
     response = client.get("/api/x")
-    assert _is_problem(response, 502, "bad_gateway")
+    assert is_problem(response, 502, "bad_gateway")
     assert response.headers["retry-after"] == "2"
 
 
@@ -166,7 +134,7 @@ def test_one_instance_is_enough(client: httpx2.Client, two: Upstream) -> None:
 def test_a_post_that_arrived_is_not_sent_twice(
     client: httpx2.Client, one: Upstream, two: Upstream
 ) -> None:
-    assert _is_problem(client.post("/api/break", json={}), 502, "bad_gateway")
+    assert is_problem(client.post("/api/break", json={}), 502, "bad_gateway")
     assert len(one.paths("POST") + two.paths("POST")) == 1
 
 
@@ -179,7 +147,7 @@ def test_a_get_that_broke_off_is_tried_elsewhere(
 
 def test_a_body_over_the_limit_is_a_problem(client: httpx2.Client, one: Upstream) -> None:
     response = client.post("/api/webhooks/vapi", content=b"x" * (20 * 1024 * 1024))
-    assert _is_problem(response, 413, "payload_too_large")
+    assert is_problem(response, 413, "payload_too_large")
     assert one.requests == []
 
 
@@ -206,21 +174,21 @@ def test_ten_megabytes_pass(client: httpx2.Client, one: Upstream) -> None:
 def test_what_cannot_be_read_is_a_problem(
     generous: Bundle, request_bytes: bytes, status: int, code: bytes
 ) -> None:
-    head, _, body = _raw(generous, request_bytes).partition(b"\r\n\r\n")
+    head, _, body = raw(generous, request_bytes).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d" % status)
     assert b"application/problem+json" in head
     assert json.loads(body)["code"].encode() == code
 
 
 def test_the_oldest_http_reaches_the_platform_with_a_host(generous: Bundle, one: Upstream) -> None:
-    answer = _raw(generous, b"GET /api/x HTTP/1.0\r\n\r\n")
+    answer = raw(generous, b"GET /api/x HTTP/1.0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
     assert one.requests[0][2]["host"] == "localhost"
 
 
 @pytest.mark.parametrize("path", ["/clozone", "/api", "/api/webhooks"])
 def test_nothing_is_redirected_to_a_slash(client: httpx2.Client, path: str) -> None:
-    assert _is_problem(client.get(path), 404, "not_found")
+    assert is_problem(client.get(path), 404, "not_found")
 
 
 def test_the_error_log_does_not_quote_ordinary_requests(
@@ -288,7 +256,7 @@ def test_what_is_not_plainly_a_file_does_not_reach_storage(
     generous: Bundle, storage: Upstream, path: str
 ) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    head, _, body = _raw(generous, request.encode()).partition(b"\r\n\r\n")
+    head, _, body = raw(generous, request.encode()).partition(b"\r\n\r\n")
     assert storage.requests == []
     assert head.startswith(b"HTTP/1.1 404")
     assert json.loads(body)["code"] == "not_found"
@@ -299,19 +267,19 @@ def test_storage_is_read_only_from_outside(
     client: httpx2.Client, storage: Upstream, method: str
 ) -> None:
     response = client.request(method, "/clozone/a.pdf", content=b"x")
-    assert _is_problem(response, 405, "method_not_allowed")
+    assert is_problem(response, 405, "method_not_allowed")
     assert storage.requests == []
 
 
 def test_reading_too_fast_never_starves_webhooks_or_health(strict: Bundle) -> None:
     with (
-        upstream(_ports(strict)["web-1"]),
+        upstream(ports(strict)["web-1"]),
         httpx2.Client(base_url=strict.url.replace("localhost", "127.0.0.1")) as client,
     ):
         reads = [client.get("/api/sessions") for _ in range(60)]
         limited = [read for read in reads if read.status_code == 429]
         assert len(limited) > 10
-        assert _is_problem(limited[0], 429, "rate_limited")
+        assert is_problem(limited[0], 429, "rate_limited")
         assert limited[0].headers["retry-after"] == "1"
         for _ in range(40):
             assert client.post("/api/webhooks/vapi", json={}).status_code == 200
@@ -323,7 +291,7 @@ def test_health_and_files_have_a_wall_too(strict: Bundle, path: str) -> None:
     """Nobody listens behind, so what passes the wall is answered at once."""
     request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     last = f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
-    answers = _raw(strict, request * 900 + last)
+    answers = raw(strict, request * 900 + last)
     assert answers.count(b"HTTP/1.1 502") >= 200
     assert b"HTTP/1.1 429" in answers
 
@@ -331,13 +299,13 @@ def test_health_and_files_have_a_wall_too(strict: Bundle, path: str) -> None:
 def test_what_only_begins_like_health_is_not_health(strict: Bundle) -> None:
     """It is counted with the rest of the API."""
     address = "127.0.0.3"
-    with upstream(_ports(strict)["web-1"]), _client_from(strict, address) as client:
+    with upstream(ports(strict)["web-1"]), client_from(strict, address) as client:
         statuses = {client.get("/api/healthy").status_code for _ in range(60)}
     assert 429 in statuses
 
 
 def test_behind_a_proxy_of_ours_each_client_has_its_own_bucket(strict: Bundle) -> None:
-    with upstream(_ports(strict)["web-1"]), _client_from(strict, "127.0.0.9") as proxy:
+    with upstream(ports(strict)["web-1"]), client_from(strict, "127.0.0.9") as proxy:
         one, other = ({"X-Forwarded-For": f"6.6.6.6, 203.0.113.{n}"} for n in (1, 2))
         assert 429 in {proxy.get("/api/x", headers=one).status_code for _ in range(60)}
         answer = proxy.get("/api/x", headers=other)
@@ -346,7 +314,7 @@ def test_behind_a_proxy_of_ours_each_client_has_its_own_bucket(strict: Bundle) -
 
 
 def test_nobody_else_changes_bucket_by_a_header(strict: Bundle) -> None:
-    with upstream(_ports(strict)["web-1"]), _client_from(strict, "127.0.0.4") as client:
+    with upstream(ports(strict)["web-1"]), client_from(strict, "127.0.0.4") as client:
         answers = [
             client.get("/api/x", headers={"X-Forwarded-For": f"203.0.113.{n}"})
             for n in range(10, 70)
@@ -356,12 +324,12 @@ def test_nobody_else_changes_bucket_by_a_header(strict: Bundle) -> None:
 
 
 def test_a_browser_may_read_what_nginx_says_itself(strict: Bundle) -> None:
-    with _client_from(strict, "127.0.0.5") as client:
+    with client_from(strict, "127.0.0.5") as client:
         allowed = client.get("/api/health", headers={"Origin": ORIGIN})
         foreign = client.get("/api/health", headers={"Origin": "https://evil.example"})
-        with upstream(_ports(strict)["web-1"]):
+        with upstream(ports(strict)["web-1"]):
             platforms = client.get("/api/health", headers={"Origin": ORIGIN})
-    assert _is_problem(allowed, 502, "bad_gateway")
+    assert is_problem(allowed, 502, "bad_gateway")
     assert allowed.headers.get_list("access-control-allow-origin") == [ORIGIN]
     assert "Retry-After" in allowed.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in foreign.headers
@@ -397,7 +365,7 @@ def test_the_first_page_links_to_the_platform(client: httpx2.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/missing.js", "/.git/config", "/.env"])
 def test_what_is_not_there_is_a_problem(client: httpx2.Client, path: str) -> None:
-    assert _is_problem(client.get(path), 404, "not_found")
+    assert is_problem(client.get(path), 404, "not_found")
 
 
 def test_a_frontend_of_ones_own_is_served(tmp_path: Path) -> None:

@@ -43,3 +43,19 @@ def test_networks_of_proxies_are_read_and_checked() -> None:
     assert read.nginx_real_ip_from == ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8")
     with pytest.raises(BundleError, match="NGINX_REAL_IP_FROM"):
         Options.from_environment({"NGINX_REAL_IP_FROM": "all; return 200"})
+
+
+def test_the_policy_of_the_frontend_is_read_and_cannot_leave_its_quotes() -> None:
+    assert "frame-ancestors 'self'" in Options.from_environment({}).nginx_frontend_csp
+    policy = "default-src 'self'; connect-src 'self' wss://*.vapi.ai:443"
+    read = Options.from_environment({"NGINX_FRONTEND_CSP": policy})
+    assert read.nginx_frontend_csp == policy
+    for wrong in ('default-src "a"', "default-src $host", "a {}", "a\\b", "a\nb"):
+        with pytest.raises(BundleError, match="NGINX_FRONTEND_CSP"):
+            Options.from_environment({"NGINX_FRONTEND_CSP": wrong})
+
+
+@pytest.mark.parametrize("name", ["NGINX_RATE_STRICT", "NGINX_RATE_FILES", "NGINX_RATE_HEALTH"])
+def test_every_rate_is_checked_and_named(name: str) -> None:
+    with pytest.raises(BundleError, match=name):
+        Options.from_environment({name: "1r/s; return 200"})
