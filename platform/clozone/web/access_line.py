@@ -14,6 +14,7 @@ def log_request(
     *,
     org_id: str | None,
     code: str | None,
+    request_id: str,
 ) -> None:
     """Write the line. `route` is the template, never the path: paths hold ids. Health is DEBUG."""
     quiet = route is not None and route.startswith(_UNREMARKABLE)
@@ -24,4 +25,5 @@ def log_request(
         ms=round(seconds * 1000, 1),
         org_id=org_id,
         code=code,
+        request_id=request_id,
     ).log("DEBUG" if quiet else "INFO", "request")

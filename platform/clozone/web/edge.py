@@ -94,6 +94,7 @@ class Edge:
                 seconds,
                 org_id=facts.org_id,
                 code=facts.code,
+                request_id=request_id,
             )
             context.request_id.reset(token)
 

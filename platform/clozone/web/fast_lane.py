@@ -88,16 +88,31 @@ class FastLane:
             return None
         route = head.path.decode()
         seconds = time.perf_counter() - started
-        log_request("GET", route, answer.status, seconds, org_id=answer.org_id, code=None)
+        log_request(
+            "GET",
+            route,
+            answer.status,
+            seconds,
+            org_id=answer.org_id,
+            code=None,
+            request_id=request_id,
+        )
         return self._response(answer.status, answer.fields, answer.body, request_id)
 
     def refuse(self, head: RequestHead) -> bytes:
         """The response to a request that finds no place."""
         self.admission.refused[_kind(head)] += 1
         request_id = _request_id(head)
-        context.request_id.set(request_id)
         fields, body = refusal(head.path.decode("latin-1"), request_id)
-        log_request("GET", None, Overloaded.status, 0.0, org_id=None, code=Overloaded.code)
+        log_request(
+            "GET",
+            None,
+            Overloaded.status,
+            0.0,
+            org_id=None,
+            code=Overloaded.code,
+            request_id=request_id,
+        )
         return self._response(Overloaded.status, fields, body, request_id)
 
     def _response(

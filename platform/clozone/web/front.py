@@ -131,6 +131,8 @@ class Front(asyncio.StreamReaderProtocol):
             self._wire.pause_reading()
 
     def _hand_over(self, data: bytes) -> None:
+        if self._wire is None:
+            return
         self._at_hypercorn = True
         self._fed += len(data)
         self._reader.feed_data(data)

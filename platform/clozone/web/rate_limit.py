@@ -7,6 +7,7 @@ from quart import Response, current_app, g, request
 from clozone.infra.rate_limit import Decision, RateLimiter
 from clozone.kit.errors import TooManyRequests
 from clozone.web.client_address import client_address, limit_group
+from clozone.web.guard import API_KEY_HEADER
 from clozone.web.identity import Actor
 
 if TYPE_CHECKING:
@@ -28,22 +29,32 @@ def caller_address() -> str:
 
 async def limit_caller(limit: "Limit", actor: Actor | None) -> None:
     """Count this request. Raises TooManyRequests once the policy's quota is used up."""
-    if limit is None:
-        return
-    key = actor.client_key if actor else _address_key()
-    policy = ("user" if actor else "api") if limit in ("default", "user") else limit
-    enforce(await limiter().hit(policy, key))
+    if limit is not None:
+        key = actor.client_key if actor else _address_key()
+        enforce(await limiter().hit(policy_of(limit, actor), key))
+
+
+def policy_of(limit: "Limit", actor: Actor | None) -> str:
+    """The policy under which a request to a route with this `limit` counts; None: by its address."""
+    if actor is None or limit == "api":
+        return "strict" if limit == "strict" else "api"
+    if limit == "strict":
+        return "strict_user"
+    return "user" if actor.api_key_id is None else "key"
 
 
 async def limit_refused(limit: "Limit") -> None:
     """Count a request whose credentials are missing or no good, by its address.
 
     It is counted apart from what needs no credentials: a forgotten browser tab that asks on and on
-    with an old token must not keep everybody behind its address from signing in. Raises
-    TooManyRequests once the quota is used up.
+    with an old token must not keep everybody behind its address from signing in. Whoever asks for
+    grading and shows no credentials at all counts as `strict`. Raises TooManyRequests once the
+    quota is used up.
     """
     if limit is not None:
-        enforce(await limiter().hit("credentials", _address_key()))
+        shown = request.headers.get("Authorization") or request.headers.get(API_KEY_HEADER)
+        policy = "strict" if limit == "strict" and not shown else "credentials"
+        enforce(await limiter().hit(policy, _address_key()))
 
 
 def _address_key() -> str:

@@ -34,7 +34,9 @@ class RequestHead:
         name = name.lower()
         if name in _MORE_THAN_A_HEAD or (name in self.headers and name not in _LISTS):
             self.plain = False
-        self.headers[name] = value
+        if name == b"connection" and value.strip().lower() != b"keep-alive":
+            self.plain = False
+        self.headers[name] = value.strip(b" \t")
 
 
 def read_get(data: bytes) -> RequestHead | None:
@@ -51,7 +53,7 @@ def read_get(data: bytes) -> RequestHead | None:
         parser.feed_data(data)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+    if parser.get_http_version() != "1.1":
         return None
     head.path, _, head.query = head.path.partition(b"?")
     return head if head.plain and b"host" in head.headers else None

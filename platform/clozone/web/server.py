@@ -161,10 +161,16 @@ class _Connection(TCPServer):
         super().__init__(*args)
         self._front = front
         self._taken = 0
+        self._read_all = False
 
     async def protocol_send(self, event: Event) -> None:
+        idle = isinstance(event, Updated) and event.idle
+        if idle and self._read_all:
+            # Nothing more will be asked; Hypercorn would wait for it as long as the keep-alive.
+            await self._close()
+            return
         await super().protocol_send(event)
-        if isinstance(event, Updated) and event.idle:
+        if idle:
             # Only HTTP/1.1 is ever idle with nothing of a next request read.
             http = self.protocol.protocol
             if isinstance(http, H11Protocol) and http.connection.trailing_data[0] == b"":
@@ -179,6 +185,7 @@ class _Connection(TCPServer):
                 break
             self._taken += len(data)
             await self.protocol.handle(RawData(data))
+        self._read_all = True
         await self.protocol.handle(Closed())
         # The other side hung up. Hypercorn would keep an idle connection half-closed until its
         # keep-alive is over.
