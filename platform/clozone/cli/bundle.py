@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from clozone.local.bundle import RELOADABLE, AlreadyRunning, Bundle
+from clozone.local.bundle import EVERYTHING, EXTRAS, RELOADABLE, AlreadyRunning, Bundle
 from clozone.local.console import Console, StateProgress
 from clozone.local.control import await_detached, await_running, start_detached, stop_running
 from clozone.local.errors import BundleError, Interrupted
@@ -38,8 +38,9 @@ def _errors_as_sentences() -> Iterator[None]:
 @click.command()
 @click.option("-d", "--detach", is_flag=True, help="Return when it is ready; it runs on.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Public port; CLOZONE_PORT or 8080.")
+@click.option("--replica", is_flag=True, help="Also a standby of PostgreSQL, to read from.")
 @click.option("--supervise", is_flag=True, hidden=True, help="Be the supervisor of --detach.")
-def up(detach: bool, port: int | None, supervise: bool) -> None:
+def up(detach: bool, port: int | None, replica: bool, supervise: bool) -> None:
     """Start the whole platform on this machine, and stop it with Ctrl-C.
 
     Data is kept in CLOZONE_HOME (default .clozone). Every setting in the environment is passed on;
@@ -47,16 +48,21 @@ def up(detach: bool, port: int | None, supervise: bool) -> None:
     """
     with _errors_as_sentences():
         if supervise:
-            _supervise(port)
+            _supervise(port, replica)
         elif detach:
-            _up_detached(port)
+            _up_detached(port, replica)
         else:
-            _up_in_front(port)
+            _up_in_front(port, replica)
 
 
-def _up_in_front(port: int | None) -> None:
+def _bundle(port: int | None, replica: bool) -> Bundle:
+    parts = EVERYTHING | EXTRAS if replica else EVERYTHING
+    return Bundle(home_from_environment(os.environ), port, parts=parts)
+
+
+def _up_in_front(port: int | None, replica: bool) -> None:
     console = Console()
-    bundle = Bundle(home_from_environment(os.environ), port)
+    bundle = _bundle(port, replica)
     console.say(f"Starting Clozone in {bundle.home.root}")
     ended = threading.Event()
     with _signals_stop(bundle):
@@ -82,7 +88,7 @@ def _up_in_front(port: int | None) -> None:
         follower.join()
 
 
-def _up_detached(port: int | None) -> None:
+def _up_detached(port: int | None, replica: bool) -> None:
     console = Console()
     home = Home.at(home_from_environment(os.environ))
     home.prepare()
@@ -90,7 +96,9 @@ def _up_detached(port: int | None) -> None:
         _say_running(console, home, await_running(home, StateProgress(console)))
         return
     console.say(f"Starting Clozone in {home.root}")
-    state = await_detached(home, start_detached(home, port), StateProgress(console))
+    state = await_detached(
+        home, start_detached(home, port, replica=replica), StateProgress(console)
+    )
     console.ready(
         state.url,
         state.start_seconds,
@@ -99,8 +107,8 @@ def _up_detached(port: int | None) -> None:
     )
 
 
-def _supervise(port: int | None) -> None:
-    bundle = Bundle(home_from_environment(os.environ), port)
+def _supervise(port: int | None, replica: bool) -> None:
+    bundle = _bundle(port, replica)
     with _signals_stop(bundle):
         try:
             bundle.start()

@@ -18,7 +18,8 @@ from clozone.local.home import Home
 from clozone.local.keys import load_keys
 from clozone.local.options import Options
 from clozone.local.plan import Plan
-from clozone.local.state import read_state
+from clozone.local.postgres_place import REPLICA
+from clozone.local.state import BundleState, read_state
 from clozone.settings import Settings, load_settings
 
 
@@ -59,7 +60,7 @@ def attach(given: Settings) -> Settings:
     plan = Plan(
         home=home,
         keys=load_keys(home.keys),
-        ports=json.loads(home.ports.read_text()),
+        ports=_ports(home, state),
         public_port=urlsplit(state.url).port or 80,
         options=Options.from_environment({}),
         env=_set(given),
@@ -68,6 +69,13 @@ def attach(given: Settings) -> Settings:
     return Settings.model_validate(
         {name: value for name, value in bundles.items() if name in Settings.model_fields}
     )
+
+
+def _ports(home: Home, state: BundleState) -> dict[str, int]:
+    """The remembered ports, without that of a standby which this time was not asked for."""
+    ports: dict[str, int] = json.loads(home.ports.read_text())
+    running = {record.name for record in state.processes}
+    return {name: port for name, port in ports.items() if name != REPLICA or name in running}
 
 
 def _set(given: Settings) -> dict[str, str]:

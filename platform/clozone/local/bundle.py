@@ -24,7 +24,7 @@ from clozone.local.journal import Journal
 from clozone.local.leftovers import end_leftovers_in
 from clozone.local.logs import rotate
 from clozone.local.options import Options
-from clozone.local.parts import APPLICATION, BACKING, EVERYTHING, with_port
+from clozone.local.parts import APPLICATION, BACKING, EVERYTHING, EXTRAS, with_port
 from clozone.local.plan import Plan
 from clozone.local.planning import make_plan
 from clozone.local.postgres import SUPERUSER, postgres_url
@@ -40,6 +40,7 @@ __all__ = [
     "APPLICATION",
     "BACKING",
     "EVERYTHING",
+    "EXTRAS",
     "RELOADABLE",
     "AlreadyRunning",
     "Bundle",
@@ -63,7 +64,7 @@ class Bundle:
 
     `port` is the public one, 0 for any free one, None for `CLOZONE_PORT`. `env` is the environment
     that the processes inherit and that chooses among the options; the default is our own. `parts`
-    is what to start, out of `EVERYTHING`.
+    is what to start, out of `EVERYTHING` and `EXTRAS`; the default is `EVERYTHING`.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Bundle:
         self._env = dict(os.environ if env is None else env)
         self._options = with_port(Options.from_environment(self._env), port)
         self._parts = frozenset(EVERYTHING if parts is None else parts)
-        if unknown := self._parts - EVERYTHING:
+        if unknown := self._parts - EVERYTHING - EXTRAS:
             raise BundleError(f"There is no part {', '.join(sorted(unknown))} in the bundle.")
         self._plan: Plan | None = None
         self._reloading = threading.Lock()

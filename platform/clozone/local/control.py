@@ -21,13 +21,17 @@ _APPEARS_SECONDS = 20.0
 _STOP_SECONDS = 120.0
 
 
-def start_detached(home: Home, port: int | None) -> subprocess.Popen[bytes]:
+def start_detached(
+    home: Home, port: int | None, *, replica: bool = False
+) -> subprocess.Popen[bytes]:
     """Start a supervisor that outlives this process and its terminal."""
     home.prepare()
     log = home.log("supervisor")
     # What it says belongs to this start: an older one's last words would be taken for its own.
     rotate(log, limit=0)
     words = ["up", "--supervise", *(["--port", str(port)] if port is not None else [])]
+    if replica:
+        words.append("--replica")
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "clozone", *words],

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from clozone.local.errors import BundleError
 from clozone.local.plan import Plan
 from clozone.local.postgres import APPLICATION, OWNER, postgres_url
+from clozone.local.postgres_place import REPLICA
 from clozone.local.valkey import CACHE_DATABASE, QUEUE_DATABASE, valkey_url
 from clozone.settings import Settings
 
@@ -50,6 +51,8 @@ def platform_environment(plan: Plan) -> dict[str, str]:
         # A proxy for the outside must not be asked for what is on this machine.
         **_no_proxy(plan.env),
     }
+    if REPLICA in plan.ports:
+        servers["DATABASE_REPLICA_URL"] = postgres_url(plan, APPLICATION, server=REPLICA)
     if uses_offline_model(plan.env):
         servers |= {
             "OPENAI_BASE_URL": f"http://{plan.address('offline-model')}/v1",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from clozone.local import application
 from clozone.local.errors import BundleError
 from clozone.local.journal import Journal
-from clozone.local.parts import APPLICATION, STOP_ORDER, applications, part_of, servers
+from clozone.local.parts import APPLICATION, STOP_ORDER, applications, part_of, servers, standbys
 from clozone.local.plan import Plan
 from clozone.local.process import ManagedProcess
 from clozone.local.starting import (
@@ -53,11 +53,13 @@ class Fleet:
         what was started keeps running either way.
         """
         first = [ManagedProcess(spec, self.journal.write) for spec in servers(plan, parts)]
+        behind = [ManagedProcess(spec, self.journal.write) for spec in standbys(plan, parts)]
         second = [ManagedProcess(spec, self.journal.write) for spec in applications(plan, parts)]
-        self.processes = {process.name: process for process in (*first, *second)}
+        self.processes = {process.name: process for process in (*first, *behind, *second)}
         self.journal.processes = self.all
         self.journal.enter("starting")
         start_together(first, progress, self.stopping)
+        start_together(behind, progress, self.stopping)
         if second:
             self._set_up(plan, progress)
             start_together(second, progress, self.stopping)

@@ -20,6 +20,7 @@ class Keys:
     postgres_superuser_password: str = field(default_factory=_secret)
     postgres_owner_password: str = field(default_factory=_secret)
     postgres_app_password: str = field(default_factory=_secret)
+    postgres_replication_password: str = field(default_factory=_secret)
     valkey_password: str = field(default_factory=_secret)
     s3_access_key: str = field(default_factory=lambda: secrets.token_hex(10))
     s3_secret_key: str = field(default_factory=_secret)

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from clozone.local.home import Home
 from clozone.local.identity import entries, identity, is_same
+from clozone.local.postgres_place import REPLICA
 from clozone.local.state import BundleState, ProcessRecord, read_state
 
 # The kernel has already sent each process its own stop signal when the supervisor died; most are
@@ -68,4 +69,4 @@ def _survivors(record: ProcessRecord) -> list[int]:
 
 def _gentle(record: ProcessRecord) -> signal.Signals:
     # To PostgreSQL SIGTERM means: wait for every client to leave.
-    return signal.SIGINT if record.name == "postgres" else signal.SIGTERM
+    return signal.SIGINT if record.name in {"postgres", REPLICA} else signal.SIGTERM

@@ -10,6 +10,8 @@ from clozone.local.nginx_configuration import Configuration
 from clozone.local.options import Options
 from clozone.local.plan import Plan
 from clozone.local.postgres import postgres
+from clozone.local.postgres_place import REPLICA
+from clozone.local.postgres_standby import standby
 from clozone.local.s3 import s3
 from clozone.local.spec import ProcessSpec
 from clozone.local.valkey import valkey
@@ -17,6 +19,8 @@ from clozone.local.valkey import valkey
 BACKING = frozenset({"postgres", "valkey", "s3"})
 APPLICATION = frozenset({"web", "worker", "scheduler"})
 EVERYTHING = BACKING | APPLICATION | {"nginx", "offline-model"}
+# Started on request only.
+EXTRAS = frozenset({REPLICA})
 
 # From the outside in: first whoever calls, last what is called. What shares a line stops at once.
 STOP_ORDER = (
@@ -25,6 +29,7 @@ STOP_ORDER = (
     ("worker", "scheduler"),
     ("offline-model",),
     ("s3",),
+    (REPLICA,),
     ("postgres",),
     ("valkey",),
 )
@@ -35,9 +40,10 @@ def part_of(process: str) -> str:
     return "web" if process.startswith("web-") else process
 
 
-def with_ports(options: Options) -> list[str]:
+def with_ports(options: Options, parts: Iterable[str]) -> list[str]:
     """The processes that have a port of their own, the public one not among them."""
-    return ["postgres", "valkey", "s3", "offline-model", *web_names(options)]
+    extras = sorted(EXTRAS.intersection(parts))
+    return ["postgres", "valkey", "s3", "offline-model", *web_names(options), *extras]
 
 
 def web_names(options: Options) -> list[str]:
@@ -66,6 +72,11 @@ def servers(plan: Plan, parts: Iterable[str]) -> list[ProcessSpec]:
     if "nginx" in chosen:
         specs.append(nginx(plan, front(plan)))
     return specs
+
+
+def standbys(plan: Plan, parts: Iterable[str]) -> list[ProcessSpec]:
+    """What needs the servers to be there, but no schema."""
+    return [standby(plan)] if REPLICA in set(parts) else []
 
 
 def applications(plan: Plan, parts: Iterable[str]) -> list[ProcessSpec]:

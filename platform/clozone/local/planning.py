@@ -15,7 +15,8 @@ def make_plan(home: Home, options: Options, env: Mapping[str, str], parts: Itera
 
     Raises BundleError when the public port is taken and nginx is among `parts`.
     """
-    names = with_ports(options)
+    parts = frozenset(parts)
+    names = with_ports(options, parts)
     if options.port == 0:
         names.append("nginx")
     ports = choose_ports(home.ports, names)

@@ -24,6 +24,9 @@ from clozone.local.privileges import (
 )
 from clozone.local.wheels import package_folder
 
+# The standby: as a part, as a process, as a folder.
+REPLICA = "replica"
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresPlace:
@@ -65,9 +68,12 @@ class PostgresPlace:
                 os.fchown(handle.fileno(), self.account.uid, self.account.gid)
 
 
-def find_place(home: Home) -> PostgresPlace:
-    """Where the PostgreSQL of `home` is. Decides once for a home, at its first start."""
-    folder = home.folder("postgres")
+def find_place(home: Home, name: str = "postgres") -> PostgresPlace:
+    """Where a PostgreSQL of `home` is: the primary or, by its name, the standby.
+
+    Decides once for a home, at its first start.
+    """
+    folder = home.folder(name)
     account = unprivileged_account()
     if account is None:
         return PostgresPlace(folder, _installed(), None)
@@ -81,15 +87,16 @@ def find_place(home: Home) -> PostgresPlace:
 
 
 def remove_data(home: Home) -> None:
-    """Delete PostgreSQL's data for good, wherever it is."""
-    shutil.rmtree(home.folder("postgres").resolve(), ignore_errors=True)
+    """Delete PostgreSQL's data for good, wherever it is, the standby's too."""
+    for name in ("postgres", REPLICA):
+        shutil.rmtree(home.folder(name).resolve(), ignore_errors=True)
 
 
 def _keep_elsewhere(folder: Path) -> None:
     SHARED_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     # A name of its own, not one made from the path: a home that was deleted and made anew must not
     # find the old database.
-    elsewhere = SHARED_ROOT / f"postgres-{secrets.token_hex(6)}"
+    elsewhere = SHARED_ROOT / f"{folder.name}-{secrets.token_hex(6)}"
     elsewhere.mkdir(mode=0o700)
     folder.symlink_to(elsewhere)
 
