@@ -1,13 +1,37 @@
 """The read replica: how far it is, and whether it may be read from."""
 
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import asyncpg
+from loguru import logger
 from peewee import InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
 from clozone.infra.postgres import is_replicated, one_statement
+from clozone.infra.replica_lag import LagGauge
+from clozone.infra.server_probe import ServerProbe
+from clozone.settings import Settings
 
+LOOK_EVERY_SECONDS = 0.5
+ANSWER_SECONDS = 1.0
 # Further than any replica will ever be: whoever has to wait for it reads from the primary.
 BEYOND = 2**63 - 1
-_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
+
+_WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
+_PRIMARY = """
+SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint AS position,
+       (SELECT system_identifier FROM pg_control_system()) AS cluster
+"""
+_REPLICA = """
+SELECT pg_is_in_recovery() AS standby,
+       CASE WHEN pg_is_in_recovery()
+            THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END AS replayed,
+       (SELECT system_identifier FROM pg_control_system()) AS cluster
+"""
 
 
 def write_position() -> int:
@@ -19,7 +43,112 @@ def write_position() -> int:
     if not is_replicated():
         return 0
     try:
-        ((position,),) = one_statement(_POSITION, {})
+        ((position,),) = one_statement(_WRITTEN, {})
     except (OperationalError, InterfaceError, MaxConnectionsExceeded):
         return BEYOND
     return int(position)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """What is known about the replica: why it may not be read from (None: it may), how many seconds
+    it is behind (None: nobody knows), and up to which position it has everything.
+    """
+
+    unfit: str | None
+    lag_seconds: float | None = None
+    replayed: int = 0
+
+
+class ReplicaWatch:
+    """Looks at the replica all the time. Made on the event loop of a web process.
+
+    `on_unfit` is called whenever the replica stops being fit, and while it does not answer.
+    """
+
+    def __init__(self, settings: Settings, url: str, on_unfit: Callable[[], None]) -> None:
+        primary = (settings.database_direct_url or settings.database_url).get_secret_value()
+        self.state = ReplicaState("it has not been looked at yet")
+        self._max_lag = settings.database_replica_max_lag_seconds
+        self._primary = ServerProbe(primary, settings, seconds=ANSWER_SECONDS)
+        self._replica = ServerProbe(url, settings, seconds=ANSWER_SECONDS)
+        self._on_unfit = on_unfit
+        self._gauge = LagGauge()
+        self._cluster: int | None = None
+        self._primary_answers = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look. To be called on the event loop."""
+        self._task = asyncio.create_task(self._watch(), name="replica")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._primary.close()
+        self._replica.close()
+
+    def has(self, after: int) -> bool:
+        """Whether the replica may be read from by whoever has to see everything up to `after`."""
+        return self.state.unfit is None and self.state.replayed >= after
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                # The primary first: a replica that keeps up is then never found behind.
+                await self._look_at_primary()
+                self._become(await self._look_at_replica())
+            except Exception as error:
+                logger.opt(exception=error).error("the replica could not be looked at")
+                self._become(ReplicaState("it could not be looked at"))
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def _look_at_primary(self) -> None:
+        try:
+            row = await self._primary.ask(_PRIMARY)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            self._primary_answers = False
+            return
+        self._primary_answers = True
+        self._cluster = row["cluster"]
+        self._gauge.saw_primary(time.monotonic(), row["position"])
+
+    async def _look_at_replica(self) -> ReplicaState:
+        try:
+            row = await self._replica.ask(_REPLICA)
+        except TimeoutError:
+            return ReplicaState("it does not answer")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            return ReplicaState(f"it cannot be reached ({type(error).__name__})")
+        if not row["standby"]:
+            return ReplicaState("it is no standby: it takes writes of its own")
+        if self._cluster is not None and row["cluster"] != self._cluster:
+            return ReplicaState("it is a standby of another server")
+        if row["replayed"] is None:
+            return ReplicaState("it has replayed nothing yet")
+        return self._judge(row["replayed"])
+
+    def _judge(self, replayed: int) -> ReplicaState:
+        lag = self._gauge.lag(time.monotonic(), replayed)
+        unfit = None
+        if lag is None:
+            unfit = "it is behind, by how long is not known yet"
+        elif lag > self._max_lag and self._primary_answers:
+            unfit = f"it is more than {self._max_lag:g} s behind"
+        elif lag > self._max_lag:
+            unfit = "the primary does not say how far it is"
+        return ReplicaState(unfit, lag, replayed)
+
+    def _become(self, state: ReplicaState) -> None:
+        before, self.state = self.state, state
+        if state.unfit is not None and (before.unfit is None or not state.replayed):
+            self._on_unfit()
+        if state.unfit != before.unfit:
+            facts = logger.bind(lag_seconds=state.lag_seconds, reason=state.unfit)
+            if state.unfit is None:
+                facts.info("the replica is read from")
+            else:
+                facts.warning("the replica is not read from")

@@ -16,10 +16,8 @@ from contextvars import ContextVar
 from typing import Any
 
 import psycopg
-from peewee import (
-    OperationalError,
-    __exception_wrapper__,  # type: ignore[attr-defined]
-)
+from peewee import OperationalError
+from peewee import __exception_wrapper__ as peewee_errors  # type: ignore[attr-defined]
 from playhouse.pool import PooledPostgresqlDatabase
 
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05"})
@@ -95,7 +93,7 @@ class RoutedDatabase(ServerPool):
             self._send(opening)
 
     def _send(self, opening: str) -> None:
-        with __exception_wrapper__:
+        with peewee_errors:
             # Without parameters: the simple protocol takes several statements in one round trip.
             self.cursor().execute(opening)
 
@@ -105,7 +103,7 @@ class RoutedDatabase(ServerPool):
         return bool(self._state.conn.closed) or state in _LOST
 
     def _take_new_connection(self) -> None:
-        with self._pool_lock, __exception_wrapper__:
+        with self._pool_lock, peewee_errors:
             lost = self._state.conn
             self._in_use.pop(self.conn_key(lost), None)
             self._close_raw(lost)
