@@ -3,6 +3,7 @@
 import asyncio
 from importlib.metadata import PackageNotFoundError, version
 
+import uvloop
 from quart import Blueprint, Quart
 
 from clozone.accounts.authentication import EXTENSION as AUTHENTICATION
@@ -97,7 +98,8 @@ def serve(settings: Settings, bind: str, ready_fd: int | None = None) -> None:
         return await health.missing()
 
     takeover = None if ready_fd is None else Takeover(missing, lambda: announce_ready(ready_fd))
-    asyncio.run(serve_until_signalled(app, settings, bind, takeover))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_until_signalled(app, settings, bind, takeover))
 
 
 def _install_backing_services(app: Quart, settings: Settings) -> None:

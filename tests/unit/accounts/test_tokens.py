@@ -1,12 +1,13 @@
 import base64
 import json
+import time
 from datetime import timedelta
 
 import jwt
 import pytest
 
 from clozone.accounts.refusals import InvalidToken, TokenExpired
-from clozone.accounts.tokens import AccessTokens, WeakSecret
+from clozone.accounts.tokens import CLOCK_LEEWAY_SECONDS, AccessTokens, WeakSecret
 from clozone.kit.clock import now
 from clozone.kit.ids import new_id
 from clozone.settings import Settings
@@ -37,6 +38,28 @@ def claims(**changes: object) -> dict[str, object]:
 def test_a_token_says_who_calls():
     token = tokens().issue(USER, ORG, Role.manager)
     assert tokens().read(token) == Actor(USER, ORG, Role.manager)
+
+
+def test_a_token_that_is_known_expires_all_the_same():
+    issuer = tokens()
+    # Good for one more second, by the leeway that clocks are given.
+    token = issuer.issue(new_id(), new_id(), Role.rep, lifetime_seconds=1 - CLOCK_LEEWAY_SECONDS)
+    assert issuer.read(token) is issuer.read(token)
+    time.sleep(1.1)
+    with pytest.raises(TokenExpired):
+        issuer.read(token)
+
+
+def test_the_tokens_that_are_known_are_bounded(monkeypatch):
+    monkeypatch.setattr("clozone.accounts.tokens.MOST_KNOWN", 2)
+    issuer = tokens()
+    made = [issuer.issue(new_id(), new_id(), Role.rep) for _ in range(3)]
+    first, second, third = (issuer.read(token) for token in made)
+    assert issuer.read(made[1]) is second
+    assert issuer.read(made[2]) is third
+    again = issuer.read(made[0])
+    assert again == first
+    assert again is not first
 
 
 def test_tokens_differ_although_the_person_is_the_same():
