@@ -28,7 +28,9 @@ JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 GENEROUS = {
     "RATE_LIMIT_API": "1000000 per minute",
     "RATE_LIMIT_USER": "1000000 per minute",
+    "RATE_LIMIT_KEY": "1000000 per minute",
     "RATE_LIMIT_STRICT": "1000000 per minute",
+    "RATE_LIMIT_STRICT_USER": "1000000 per minute",
     "RATE_LIMIT_LOGIN": "1000 per minute",
 }
 

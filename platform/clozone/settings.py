@@ -8,8 +8,18 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from clozone.kit.rates import read_rate
+
+
+def _rate(text: str) -> str:
+    read_rate(text)
+    return text
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -203,20 +213,23 @@ class Settings(BaseSettings):
     spool_max_bytes: int = Field(
         1_073_741_824, ge=0, description="Largest size of that folder; past it the answer is 503."
     )
-    rate_limit_api: str = Field(
+    rate_limit_api: RateText = Field(
         "100 per 15 minutes", description="Per address, for what needs no credentials."
     )
-    rate_limit_credentials: str | None = Field(
+    rate_limit_credentials: RateText | None = Field(
         None,
         description="Per address, for missing or refused credentials. Default: RATE_LIMIT_API.",
     )
-    rate_limit_user: str = Field(
-        "1000 per 15 minutes", description="Per signed-in user or API key."
+    rate_limit_user: RateText = Field("1000 per 15 minutes", description="Per signed-in person.")
+    rate_limit_key: RateText = Field("5000 per 15 minutes", description="Per API key.")
+    rate_limit_strict: RateText = Field(
+        "10 per 15 minutes",
+        description="Per address, for asking for grading without credentials.",
     )
-    rate_limit_strict: str = Field(
-        "10 per 15 minutes", description="Per client, for grading on demand."
+    rate_limit_strict_user: RateText = Field(
+        "60 per 15 minutes", description="Per person or API key, for grading on demand."
     )
-    rate_limit_login: str = Field(
+    rate_limit_login: RateText = Field(
         "10 per 15 minutes",
         description="Failed logins per account, and five times that per address.",
     )

@@ -26,6 +26,7 @@ TOKENS = {
 }
 KEYS = {
     "reading-key": Actor(None, ORG, Role.manager, UUID(int=3), frozenset({"read"})),
+    "writing-key": Actor(None, ORG, Role.manager, UUID(int=4), frozenset({"read", "write"})),
 }
 
 blueprint = Blueprint("things", __name__, url_prefix="/api/things")

@@ -116,8 +116,30 @@ def test_refused_credentials_have_the_quota_of_the_api_unless_told_otherwise(sta
 
 
 def test_grading_on_demand_is_strict(start):
-    site = start(rate_limit_strict="2 per minute")
+    site = start(rate_limit_strict="1 per minute", rate_limit_strict_user="2 per minute")
     assert statuses(site, "/api/things/grade", 3, REP, "POST") == [202, 202, 429]
+    assert statuses(site, "/api/things", 1, REP) == [200]
+
+
+def test_asking_for_grading_without_credentials_is_stricter(start):
+    site = start(rate_limit_strict="2 per minute")
+    answers = [site.client.post("/api/things/grade") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"strict";q=2;w=60'
+    assert answers[-1].json()["policy"] == "strict"
+    # The quotas of the address for anything else, and of its people, are all there still.
+    assert statuses(site, "/api/things/public", 1) == [200]
+    assert statuses(site, "/api/things/grade", 1, REP, "POST") == [202]
+
+
+def test_api_keys_have_a_policy_of_their_own(start):
+    site = start(rate_limit_key="1 per minute")
+    key = {"X-API-Key": "writing-key"}
+    answers = [site.client.get("/api/things", headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"key";q=1;w=60'
+    graded = site.client.post("/api/things/grade", headers=key)
+    assert graded.headers["ratelimit-policy"].startswith('"strict_user";')
     assert statuses(site, "/api/things", 1, REP) == [200]
 
 
