@@ -1,8 +1,9 @@
 """An organisation that practises: people, templates, sessions in any state, and a plain recount."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from clozone.kit.ids import new_id
 from clozone.models.accounts import Organization, Profile
 from clozone.models.operations import DailyStat
 from clozone.models.training import Assignment, Rubric, SessionGrade, Template, TrainingSession
-from clozone.sessions.rollup import changing
+from clozone.sessions.rollup import SUMS, changing
 
 PASS_SCORE = 70
 NOBODY = UUID(int=0)
+ALL = UUID("ffffffff-ffff-ffff-ffff-ffffffffffff")
 BLOCKER = {"key": "honest", "name": "Honest claims", "rule": "must_not_say", "quotes": []}
 CRITERION = {
     "key": "opening",
@@ -185,19 +187,39 @@ class Practice:
             ).execute()
 
     def rollup(self) -> dict[tuple[date, UUID, UUID], dict[str, Any]]:
-        """The rollup as it stands, without rows that hold nothing."""
+        """What each day added to the rollup for each person and template, if anything.
+
+        Asserts that the other grains are the sums of these.
+        """
         with unit_of_work(self.scope):
-            rows = list(DailyStat.select().dicts())
-        found = {}
+            rows = list(DailyStat.select().order_by(DailyStat.day).dicts())
+        added: dict[tuple[date, UUID, UUID], Counter[Any]] = {}
+        before: dict[tuple[UUID, UUID], Counter[Any]] = defaultdict(Counter)
         for row in rows:
             key = (row.pop("day"), row.pop("user_id"), row.pop("template_id"))
             assert row.pop("org_id") == self.org_id
-            counts = row["score_counts"]
-            row["score_counts"] = {s: n for s, n in enumerate(counts) if n}
+            counts = row.pop("score_counts")
             assert len(counts) == 101
-            if any(row.values()):
-                found[key] = row
-        return found
+            total = Counter(row) + Counter({s: n for s, n in enumerate(counts) if n})
+            grain = key[1:]
+            change = Counter(total)
+            change.subtract(before[grain])
+            before[grain] = total
+            added[key] = Counter({name: n for name, n in change.items() if n})
+        summed: dict[tuple[date, UUID, UUID], Counter[Any]] = defaultdict(Counter)
+        for (day, user_id, template_id), change in added.items():
+            if ALL not in (user_id, template_id):
+                for key in product([day], [user_id, ALL], [template_id, ALL]):
+                    summed[key].update(change)
+        assert {key: dict(change) for key, change in summed.items() if change} == {
+            key: dict(change) for key, change in added.items() if change
+        }
+        return {
+            key: {name: change[name] for name in SUMS}
+            | {"score_counts": {s: n for s, n in change.items() if isinstance(s, int)}}
+            for key, change in added.items()
+            if change and ALL not in key
+        }
 
     def recount(self) -> dict[tuple[date, UUID, UUID], dict[str, Any]]:
         """What the rollup should be, counted from the sessions one by one."""

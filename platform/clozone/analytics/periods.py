@@ -42,6 +42,11 @@ class Span:
         """As many days right before these."""
         return Span(self.first - timedelta(days=self.length), self.first - timedelta(days=1))
 
+    @property
+    def before(self) -> date:
+        """The day before its first."""
+        return self.first - timedelta(days=1)
+
     def days(self) -> list[date]:
         """Each of its days, in order."""
         return [self.first + timedelta(days=number) for number in range(self.length)]

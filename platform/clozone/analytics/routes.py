@@ -1,14 +1,10 @@
 """/api/analytics."""
 
-from collections.abc import Callable
-from typing import Any, cast
-from uuid import UUID
+from typing import cast
 
-from pydantic import BaseModel
 from quart import Blueprint, Response, current_app, request
 
 from clozone.analytics import service
-from clozone.analytics.periods import Span
 from clozone.analytics.schemas import (
     AnalyticsQuery,
     AnalyticsReport,
@@ -16,11 +12,12 @@ from clozone.analytics.schemas import (
     TemplateRanking,
     UserRanking,
 )
+from clozone.analytics.service import Question
 from clozone.infra.cache import AnalyticsCache
+from clozone.infra.reads import Reads
 from clozone.sessions.service import only_user
-from clozone.web.encoding import dumps, json_response
+from clozone.web.encoding import json_response
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
 from clozone.web.operation import operation
 
 blueprint = Blueprint("analytics", __name__, url_prefix="/api/analytics")
@@ -36,30 +33,14 @@ async def read_analytics(actor: Actor, query: AnalyticsQuery) -> Response:
 
     Managers see the organisation, reps their own sessions.
     """
-    span, whose = Span.of(query.period), only_user(actor)
-    return await _answer(
-        actor,
-        f"report:{span.first}:{span.last}:{_name(whose)}",
-        service.report,
-        query.period,
-        span,
-        whose,
-    )
+    return await _answer(service.report(_reads(), actor.org_id, only_user(actor), query.period))
 
 
 @blueprint.get("/users")
 @operation(allow=Role.manager, query=RankingQuery, returns={200: UserRanking, 304: None})
 async def rank_users(actor: Actor, query: RankingQuery) -> Response:
     """The reps with the best average scores. For managers."""
-    span = Span.of(query.period)
-    return await _answer(
-        actor,
-        f"users:{span.first}:{span.last}:{query.limit}",
-        service.rank_users,
-        query.period,
-        span,
-        query.limit,
-    )
+    return await _answer(service.users(_reads(), actor.org_id, query.period, query.limit))
 
 
 @blueprint.get("/templates")
@@ -69,28 +50,16 @@ async def rank_templates(actor: Actor, query: RankingQuery) -> Response:
 
     Managers see the organisation, reps their own sessions.
     """
-    span, whose = Span.of(query.period), only_user(actor)
+    whose = only_user(actor)
     return await _answer(
-        actor,
-        f"templates:{span.first}:{span.last}:{query.limit}:{_name(whose)}",
-        service.rank_templates,
-        query.period,
-        span,
-        query.limit,
-        whose,
+        service.templates(_reads(), actor.org_id, whose, query.period, query.limit)
     )
 
 
-async def _answer(
-    actor: Actor, name: str, compute: Callable[..., BaseModel], *arguments: Any
-) -> Response:
-    """What `compute` gives, or gave a moment ago; 304 when the client has it already."""
-
-    async def body(after: int) -> bytes:
-        return dumps(await offload(compute, *arguments))
-
+async def _answer(question: Question) -> Response:
+    """What is computed, or was a moment ago; 304 when the client has it already."""
     cache = cast(AnalyticsCache, current_app.extensions["analytics_cache"])
-    answer = await cache.get(actor.org_id, name, body)
+    answer = await cache.get(question.org_id, question.name, question.compute)
     accepted = request.headers.get("Accept-Encoding")
     control = {"Cache-Control": CACHE_CONTROL}
     if known := answer.unchanged_for(request.headers.get("If-None-Match"), accepted):
@@ -99,5 +68,5 @@ async def _answer(
     return json_response(sent.body, headers=sent.headers() | control)
 
 
-def _name(whose: UUID | None) -> str:
-    return "all" if whose is None else str(whose)
+def _reads() -> Reads:
+    return cast(Reads, current_app.extensions["reads"])

@@ -1,102 +1,89 @@
-"""Reports on an organisation's practice, or on one rep's."""
+"""Reports on an organisation's practice, or on one rep's, as the bytes that are sent."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from uuid import UUID
 
-from clozone.analytics import repository
-from clozone.analytics.figures import Sums, percentile
+from clozone.analytics import repository, shaping
 from clozone.analytics.periods import Period, Span
-from clozone.analytics.schemas import (
-    AnalyticsReport,
-    DayFigures,
-    Figures,
-    TemplateFigures,
-    TemplateRanking,
-    UserFigures,
-    UserRanking,
-)
-
-_COUNTS = ("sessions", "graded", "not_gradable", "passed", "closed_won", "call_cost_microdollars")
-_DERIVED = ("pass_rate", "average_score", "minutes", "average_talk_ratio")
+from clozone.infra.reads import Reads
 
 
-def report(period: Period, span: Span, only_user: UUID | None) -> AnalyticsReport:
-    """The figures of `span` and of the days before it; of one person's sessions, if given."""
-    before = span.preceding()
-    both = Span(before.first, span.last)
-    sums = {row["day"]: Sums.of(row) for row in repository.daily(both, only_user)}
-    totals, previous = (
-        figures(
-            Sums.total(sums[day] for day in part.days() if day in sums),
-            repository.score_counts(part, only_user),
-        )
-        for part in (span, before)
-    )
-    return AnalyticsReport(
-        period=period,
-        first_day=span.first,
-        last_day=span.last,
-        totals=Figures(**totals),
-        previous=Figures(**previous),
-        by_day=[_day_figures(day, sums.get(day, Sums())) for day in span.days()],
-    )
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an organisation asks: the name under which the answer is kept, and how to make it.
+
+    `compute` takes the WAL position that the figures must include, 0 for any.
+    """
+
+    org_id: UUID
+    name: str
+    compute: Callable[[int], Awaitable[bytes]]
 
 
-def rank_users(period: Period, span: Span, limit: int) -> UserRanking:
-    """The people with the best average scores."""
-    rows = repository.users(span, limit)
-    return UserRanking(
-        period=period,
-        first_day=span.first,
-        last_day=span.last,
-        items=[
-            UserFigures(
-                rank=rank, user_id=row["user_id"], user_name=row["user_name"], **_row_figures(row)
-            )
-            for rank, row in enumerate(rows[:limit], start=1)
-        ],
-        has_more=len(rows) > limit,
-    )
+def report(reads: Reads, org_id: UUID, only_user: UUID | None, period: Period) -> Question:
+    """The figures of a period that ends today and of the one before it; of one person's sessions,
+    if given. The answer is an `AnalyticsReport`.
+    """
+    span = Span.of(period)
+
+    async def compute(after: int) -> bytes:
+        return await report_body(reads, org_id, only_user, span, after=after)
+
+    return Question(org_id, f"report:{_days(span)}:{_whose(only_user)}", compute)
 
 
-def rank_templates(
-    period: Period, span: Span, limit: int, only_user: UUID | None
-) -> TemplateRanking:
-    """The templates with the best average scores; of one person's sessions, if given."""
-    rows = repository.templates(span, limit, only_user)
-    return TemplateRanking(
-        period=period,
-        first_day=span.first,
-        last_day=span.last,
-        items=[
-            TemplateFigures(
-                rank=rank,
-                template_id=row["template_id"],
-                template_name=row["template_name"],
-                **_row_figures(row),
-            )
-            for rank, row in enumerate(rows[:limit], start=1)
-        ],
-        has_more=len(rows) > limit,
-    )
+def users(reads: Reads, org_id: UUID, period: Period, limit: int) -> Question:
+    """The people with the best average scores. The answer is a `UserRanking`."""
+    span = Span.of(period)
+
+    async def compute(after: int) -> bytes:
+        return await users_body(reads, org_id, span, limit, after=after)
+
+    return Question(org_id, f"users:{_days(span)}:{limit}", compute)
 
 
-def figures(sums: Sums, score_counts: Sequence[int]) -> dict[str, Any]:
-    """The members of Figures."""
-    return {
-        **{name: getattr(sums, name) for name in (*_COUNTS, *_DERIVED)},
-        "score_p50": percentile(score_counts, 50),
-        "score_p90": percentile(score_counts, 90),
-    }
+def templates(
+    reads: Reads, org_id: UUID, only_user: UUID | None, period: Period, limit: int
+) -> Question:
+    """The templates with the best average scores; of one person's sessions, if given. The answer
+    is a `TemplateRanking`.
+    """
+    span = Span.of(period)
+
+    async def compute(after: int) -> bytes:
+        return await templates_body(reads, org_id, only_user, span, limit, after=after)
+
+    return Question(org_id, f"templates:{_days(span)}:{limit}:{_whose(only_user)}", compute)
 
 
-def _row_figures(row: Mapping[str, Any]) -> dict[str, Any]:
-    return figures(Sums.of(row), [int(count) for count in row["score_counts"]])
+async def report_body(
+    reads: Reads, org_id: UUID, only_user: UUID | None, span: Span, *, after: int = 0
+) -> bytes:
+    """The JSON of an `AnalyticsReport` on these days."""
+    rows = await repository.report(reads, org_id, only_user, span, after=after)
+    return shaping.report(span, rows)
 
 
-def _day_figures(day: Any, sums: Sums) -> DayFigures:
-    return DayFigures(
-        day=day,
-        **{name: getattr(sums, name) for name in DayFigures.model_fields if name != "day"},
-    )
+async def users_body(
+    reads: Reads, org_id: UUID, span: Span, limit: int, *, after: int = 0
+) -> bytes:
+    """The JSON of a `UserRanking` on these days."""
+    rows = await repository.users(reads, org_id, span, limit, after=after)
+    return shaping.ranking(span, limit, rows, "user")
+
+
+async def templates_body(
+    reads: Reads, org_id: UUID, only_user: UUID | None, span: Span, limit: int, *, after: int = 0
+) -> bytes:
+    """The JSON of a `TemplateRanking` on these days."""
+    rows = await repository.templates(reads, org_id, only_user, span, limit, after=after)
+    return shaping.ranking(span, limit, rows, "template")
+
+
+def _days(span: Span) -> str:
+    return f"{span.first}:{span.last}"
+
+
+def _whose(only_user: UUID | None) -> str:
+    return "all" if only_user is None else str(only_user)

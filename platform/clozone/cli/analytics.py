@@ -47,7 +47,7 @@ def verify(org_id: UUID | None) -> None:
         click.echo(f"… and {len(found) - SHOWN} more")
     if found:
         raise click.ClickException(
-            f"{len(found)} rows differ from a recount; `clozone analytics rebuild` mends them"
+            f"{len(found)} sums differ from a recount; `clozone analytics rebuild` mends them"
         )
     click.echo("the rollup equals a recount from the sessions")
 
@@ -58,7 +58,8 @@ def rebuild(org_id: UUID | None) -> None:
     """Make the rollup anew from the sessions, one organisation after the other.
 
     Loses nothing at any time: readers see the old figures until the new ones are there. Changes
-    of sessions wait up to 5 seconds; then jobs are put off, and people asked to come again.
+    of the organisation's sessions wait up to 5 seconds; then jobs are put off, and people asked to
+    come again.
     """
     rows = 0
     with _figures():
@@ -68,14 +69,17 @@ def rebuild(org_id: UUID | None) -> None:
     click.echo(f"rebuilt: {rows} rows")
 
 
-def _organizations(org_id: UUID | None) -> list[UUID]:
+def _organizations(org_id: UUID | None) -> Iterator[UUID]:
+    """The organisations to go through; tells how far it is, when there are several."""
     with unit_of_work(Scope.platform()):
         known = recount.organizations()
-    if org_id is None:
-        return known
-    if org_id not in known:
+    if org_id is not None and org_id not in known:
         raise click.BadParameter("there is no such organisation", param_hint="--org")
-    return [org_id]
+    chosen = known if org_id is None else [org_id]
+    for number, organization in enumerate(chosen, start=1):
+        yield organization
+        if len(chosen) > 1:
+            click.echo(f"{number} of {len(chosen)} organisations: {organization}", err=True)
 
 
 def _described(difference: Record) -> str:

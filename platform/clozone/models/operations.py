@@ -216,28 +216,31 @@ class PriceOverride(Table):
 
 
 class DailyStat(Row):
-    """The rollup: what one rep did with one template on one day (UTC).
+    """The rollup, as running totals: all that was done up to and including a day (UTC).
 
-    Whole numbers only, so that taking a contribution back leaves exactly what was there before.
-    `score_counts[s + 1]` counts the sessions with final score s, which makes percentiles exact.
+    Of four grains: one person or everyone, by one template or every template; the ids that stand
+    for all are in `sessions.rollup`. A row stands for each day on which something of its grain
+    changed. Whole numbers only, so that taking a contribution back leaves exactly what was there
+    before. `score_counts[s + 1]` counts the sessions with final score s, which makes percentiles
+    exact.
     """
 
     org_id = UUIDField()
-    day = DateField()
     user_id = UUIDField()
     template_id = UUIDField()
-    sessions = IntegerField(default=0)
-    graded = IntegerField(default=0)
-    passed = IntegerField(default=0)
-    not_gradable = IntegerField(default=0)
-    closed_won = IntegerField(default=0)
+    day = DateField()
+    sessions = BigIntegerField(default=0)
+    graded = BigIntegerField(default=0)
+    passed = BigIntegerField(default=0)
+    not_gradable = BigIntegerField(default=0)
+    closed_won = BigIntegerField(default=0)
     score_sum = BigIntegerField(default=0)
-    score_counts = ArrayField(IntegerField, default=lambda: [0] * 101)
     duration_ms = BigIntegerField(default=0)
     talk_ratio_permille = BigIntegerField(default=0)
-    talk_ratio_sessions = IntegerField(default=0)
+    talk_ratio_sessions = BigIntegerField(default=0)
     call_cost_microdollars = BigIntegerField(default=0)
+    score_counts = ArrayField(IntegerField, default=lambda: [0] * 101)
 
     class Meta:
         table_name = "daily_stats"
-        primary_key = CompositeKey("org_id", "day", "user_id", "template_id")
+        primary_key = CompositeKey("org_id", "user_id", "template_id", "day")

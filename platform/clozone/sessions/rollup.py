@@ -3,6 +3,9 @@
 One statement says what a session contributes. Changes apply the difference it makes, rebuilding and
 verifying sum it up, so the three cannot disagree. Whole numbers only: taking a contribution back
 leaves exactly what was there before.
+
+Differences wait until the unit of work is about to commit and are then applied in one call, because
+whoever applies them holds a lock that the whole organisation waits for.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,9 +15,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from clozone.infra.cache import forget_analytics
-from clozone.infra.postgres import after_commit, database
+from clozone.infra.postgres import after_commit, before_commit, database
 from clozone.infra.progress import announce
+from clozone.infra.replica import write_position
 from clozone.kit.clock import now
 from clozone.kit.errors import NotFound
 from clozone.models.training import TrainingSession
@@ -30,7 +36,9 @@ GRADED_SESSIONS = """training_sessions s
   LEFT JOIN rubrics r ON r.id = g.rubric_id"""
 
 # Stands in the rollup for a session without a template.
-NO_TEMPLATE = "00000000-0000-0000-0000-000000000000"
+NO_TEMPLATE = UUID("00000000-0000-0000-0000-000000000000")
+# Stand in the rollup for all of them.
+EVERYONE = EVERY_TEMPLATE = UUID("ffffffff-ffff-ffff-ffff-ffffffffffff")
 
 # Money, minutes and a closed deal count as soon as they are known, whatever becomes of the grade.
 CONTRIBUTIONS = f"""
@@ -51,7 +59,7 @@ FROM {GRADED_SESSIONS}
 WHERE s.deleted_at IS NULL
 """  # noqa: S608 - constants only
 
-KEY = ("org_id", "day", "user_id", "template_id")
+KEY = ("org_id", "user_id", "template_id", "day")
 SUMS = (
     "sessions",
     "graded",
@@ -66,17 +74,13 @@ SUMS = (
 )
 SCORES = 101
 
-Key = tuple[UUID, date, UUID, UUID]
+Key = tuple[UUID, UUID, UUID, date]
 
-_ADD = f"""
-INSERT INTO daily_stats AS d ({", ".join(KEY)}, {", ".join(SUMS)}, score_counts)
-VALUES ({", ".join(f"%({name})s" for name in (*KEY, *SUMS))}, %(score_counts)s::int[])
-ON CONFLICT ({", ".join(KEY)}) DO UPDATE SET
-  {", ".join(f"{name} = d.{name} + excluded.{name}" for name in SUMS)},
-  score_counts = ARRAY(
-    SELECT have + more FROM unnest(d.score_counts, excluded.score_counts)
-      WITH ORDINALITY AS pair (have, more, place) ORDER BY place)
-"""  # noqa: S608 - constants only
+# In a setting of the transaction: rolling back to a savepoint takes back what was noted since.
+_NOTE = """
+SELECT set_config('clozone.rollup_changes',
+  concat_ws(',', nullif(current_setting('clozone.rollup_changes', true), ''), %s::text), true)
+"""
 
 
 @contextmanager
@@ -84,9 +88,9 @@ def changing(session_id: UUID) -> Iterator[TrainingSession]:
     """The one way to change a session or its grade: `with changing(session_id) as session:`.
 
     Yields the row, locked until the unit of work ends; what is assigned to it is saved when the
-    block ends, and the grade may be written inside the block. Then the rollup gets the difference,
-    and after commit the organisation's cached analytics are dropped and the session's watchers
-    told. Raises NotFound for a session that is missing, deleted or another organisation's.
+    block ends, and the grade may be written inside the block. The rollup gets the difference just
+    before the commit; after it the organisation's cached analytics are dropped and the session's
+    watchers told. Raises NotFound for a session that is missing, deleted or another organisation's.
 
     Within one unit of work, sessions are to be changed one after the other, not nested.
     """
@@ -96,10 +100,9 @@ def changing(session_id: UUID) -> Iterator[TrainingSession]:
     session.updated_at = now()
     session.save(only=session.dirty_fields)
     differences = _differences(before, _contribution(session_id))
-    for difference in differences:
-        database.execute_sql(_ADD, difference)
-    for org_id in {difference["org_id"] for difference in differences}:
-        after_commit(partial(forget_analytics, org_id))
+    if differences:
+        database.execute_sql(_NOTE, (b",".join(map(orjson.dumps, differences)).decode(),))
+        before_commit(_roll_up)
     announce(session_id)
 
 
@@ -125,19 +128,32 @@ def _contribution(session_id: UUID) -> dict[str, Any] | None:
 def _differences(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
-    """What to add to which row of the rollup, in the order of the keys, so that locks are taken in one."""
+    """What a change of one session adds to the sums of which person, template and day.
+
+    `score_lost` and `score_won` are the scores that count once less and once more.
+    """
     totals: dict[Key, dict[str, Any]] = {}
-    for contribution, sign in ((before, -1), (after, 1)):
+    for contribution, sign, score in ((before, -1, "score_lost"), (after, 1, "score_won")):
         if contribution is None:
             continue
         key: Key = tuple(contribution[name] for name in KEY)
-        total = totals.setdefault(key, dict.fromkeys(SUMS, 0) | {"score_counts": [0] * SCORES})
+        total = totals.setdefault(
+            key, dict.fromkeys(SUMS, 0) | {"score_lost": None, "score_won": None}
+        )
         for name in SUMS:
             total[name] += sign * contribution[name]
-        if contribution["score"] is not None:
-            total["score_counts"][contribution["score"]] += sign
+        total[score] = contribution["score"]
     return [
-        dict(zip(KEY, key, strict=True)) | totals[key]
-        for key in sorted(totals)
-        if any(totals[key][name] for name in SUMS) or any(totals[key]["score_counts"])
+        dict(zip(KEY, key, strict=True)) | total
+        for key, total in totals.items()
+        if any(total[name] for name in SUMS) or total["score_lost"] != total["score_won"]
     ]
+
+
+def _roll_up() -> None:
+    for (org_id,) in database.execute_sql("SELECT roll_up()"):
+        after_commit(partial(_forget, org_id))
+
+
+def _forget(org_id: UUID) -> None:
+    forget_analytics(org_id, write_position())

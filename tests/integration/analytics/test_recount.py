@@ -1,13 +1,17 @@
 import subprocess
 import sys
 import threading
+from datetime import timedelta
+from itertools import product
 
 from tests.support.practice import Practice
 
 from clozone.analytics import recount
 from clozone.infra.postgres import Scope, unit_of_work
+from clozone.kit.clock import now
 from clozone.models.operations import DailyStat
 from clozone.models.training import TrainingSession
+from clozone.sessions.rollup import EVERY_TEMPLATE, EVERYONE
 
 
 def clozone(environment, *arguments):
@@ -49,37 +53,64 @@ def test_what_the_platform_wrote_is_a_recount(practice):
     assert differences(practice) == []
 
 
-def test_rows_that_hold_nothing_any_more_are_no_difference(practice):
+def rows(practice):
+    with unit_of_work(practice.scope):
+        return DailyStat.select().count()
+
+
+def test_rows_that_only_repeat_the_one_before_are_no_difference(practice):
+    yesterday = practice.graded(40, created_at=now() - timedelta(days=1))
     session_id = practice.graded(40)
-    with unit_of_work(practice.scope):
-        practice_rows = DailyStat.select().count()
+    assert rows(practice) == 8
     practice.change(session_id, template_id=practice.templates[1])
-    with unit_of_work(practice.scope):
-        assert DailyStat.select().count() == practice_rows + 1
+    assert rows(practice) == 10
+    practice.change(session_id, deleted_at=now())
+    practice.change(yesterday, deleted_at=now())
+    assert rows(practice) == 10
     assert differences(practice) == []
 
 
 def test_each_difference_is_named(practice):
     practice.graded(40)
     damage(practice)
-    (difference,) = differences(practice)
-    assert difference["user_id"] == practice.rep
-    assert (difference["rollup_graded"], difference["recount_graded"]) == (6, 1)
-    assert (difference["rollup_duration_ms"], difference["recount_duration_ms"]) == (0, 90_000)
-    assert difference["rollup_passed"] == difference["recount_passed"] == 0
+    found = {(row["user_id"], row["template_id"]): row for row in differences(practice)}
+    template = practice.templates[0]
+    assert found.keys() == set(product([practice.rep, EVERYONE], [template, EVERY_TEMPLATE]))
+    for difference in found.values():
+        assert (difference["rollup_graded"], difference["recount_graded"]) == (6, 1)
+        assert difference["rollup_score_counts"] == [1] * 101
+        assert (difference["rollup_duration_ms"], difference["recount_duration_ms"]) == (0, 90_000)
+        assert difference["rollup_passed"] == difference["recount_passed"] == 0
+
+
+def test_a_difference_is_found_on_the_day_from_which_the_totals_are_wrong(practice):
+    days = [now() - timedelta(days=days) for days in (3, 2, 1)]
+    for day in days:
+        practice.graded(40, created_at=day)
+    with unit_of_work(practice.scope):
+        DailyStat.update(graded=DailyStat.graded + 2).where(
+            DailyStat.day >= days[1].date(), DailyStat.user_id == EVERYONE
+        ).execute()
+    found = differences(practice)
+    assert {row["day"] for row in found} == {days[1].date()}
+    assert {(row["rollup_graded"], row["recount_graded"]) for row in found} == {(3, 1)}
+    assert len(found) == 2
 
 
 def test_missing_and_surplus_rows_are_differences(practice):
     practice.graded(40)
     with unit_of_work(practice.scope):
-        DailyStat.update(user_id=practice.other_rep).execute()
-    assert [row["recount_graded"] for row in differences(practice)] in ([0, 1], [1, 0])
+        DailyStat.update(user_id=practice.other_rep).where(
+            DailyStat.user_id == practice.rep
+        ).execute()
+    found = {(row["user_id"], row["recount_graded"]) for row in differences(practice)}
+    assert found == {(practice.rep, 1), (practice.other_rep, 0)}
 
 
 def test_rebuilding_makes_it_a_recount_again(practice):
     some_sessions(practice)
     damage(practice)
-    assert rebuild(practice) == 3
+    assert rebuild(practice) == 8
     assert differences(practice) == []
     assert practice.rollup() == practice.recount() != {}
 
@@ -91,7 +122,7 @@ def test_rebuilding_one_organisation_leaves_the_others(practice):
         damage(each)
     rebuild(practice)
     assert differences(practice) == []
-    assert len(differences(other)) == 1
+    assert len(differences(other)) == 4
 
 
 def test_grades_that_land_while_it_is_rebuilt_count_once(practice):
@@ -122,6 +153,17 @@ def test_grades_that_land_while_it_is_rebuilt_count_once(practice):
     assert row["score_counts"] == {80: 30}
 
 
+def test_a_rebuild_keeps_no_other_organisation_waiting(practice):
+    other = Practice()
+    with unit_of_work(Scope.platform()):
+        recount.rebuild(practice.org_id)
+        thread = threading.Thread(target=other.graded, args=(40,))
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert other.rollup() == other.recount() != {}
+
+
 def test_the_command_line_finds_and_mends(practice, environment):
     some_sessions(practice)
     org = ("--org", str(practice.org_id))
@@ -131,9 +173,9 @@ def test_the_command_line_finds_and_mends(practice, environment):
     wrong = clozone(environment, "verify", *org)
     assert wrong.returncode == 1
     assert "graded 6, recounted 1" in wrong.stdout
-    assert "3 rows differ" in wrong.stderr
+    assert "8 sums differ" in wrong.stderr
     mended = clozone(environment, "rebuild", *org)
-    assert (mended.returncode, mended.stdout) == (0, "rebuilt: 3 rows\n")
+    assert (mended.returncode, mended.stdout) == (0, "rebuilt: 8 rows\n")
     assert clozone(environment, "verify", *org).returncode == 0
 
 

@@ -1,9 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.analytics import Analytics
 from tests.support.practice import Practice
 
-from clozone.analytics import service
 from clozone.analytics.periods import Period, Span
 from clozone.infra.postgres import database, unit_of_work
 
@@ -15,13 +15,13 @@ def at(days_ago, hour=12):
     return LAST + timedelta(hours=hour) - timedelta(days=days_ago)
 
 
-def report(practice, only_user=None):
-    with unit_of_work(practice.scope):
-        return service.report(Period.week, SPAN, only_user)
+@pytest.fixture
+def analytics(practice, settings):
+    return Analytics(settings, practice.org_id)
 
 
-def test_a_report_of_nothing_is_zeros_for_every_day(practice):
-    found = report(practice)
+def test_a_report_of_nothing_is_zeros_for_every_day(practice, analytics):
+    found = analytics.report(SPAN)
     assert [day.day for day in found.by_day] == SPAN.days()
     assert {day.sessions for day in found.by_day} == {0}
     assert {day.average_score for day in found.by_day} == {None}
@@ -33,12 +33,12 @@ def test_a_report_of_nothing_is_zeros_for_every_day(practice):
     )
 
 
-def test_days_belong_to_the_period_the_one_before_or_neither(practice):
+def test_days_belong_to_the_period_the_one_before_or_neither(practice, analytics):
     for days_ago, score in ((0, 10), (6, 20), (7, 30), (13, 40), (14, 50)):
         practice.graded(score, created_at=at(days_ago, hour=0))
     practice.graded(60, created_at=at(0, hour=24) - timedelta(microseconds=1))
     practice.graded(70, created_at=at(-1, hour=0))
-    found = report(practice)
+    found = analytics.report(SPAN)
     assert (found.totals.graded, found.totals.average_score) == (3, 30.0)
     assert (found.previous.graded, found.previous.average_score) == (2, 35.0)
     by_day = {day.day: day for day in found.by_day}
@@ -48,7 +48,7 @@ def test_days_belong_to_the_period_the_one_before_or_neither(practice):
     assert sum(day.sessions for day in found.by_day) == 3
 
 
-def test_totals_say_what_came_of_the_sessions(practice):
+def test_totals_say_what_came_of_the_sessions(practice, analytics):
     for score in (50, 70, 90):
         practice.graded(score, created_at=at(1))
     lost = practice.session(created_at=at(2))
@@ -62,7 +62,7 @@ def test_totals_say_what_came_of_the_sessions(practice):
         metrics={"talk_ratio": 0.5},
         call_cost_microdollars=1_500_000,
     )
-    totals = report(practice).totals
+    totals = analytics.report(SPAN).totals
     assert totals.model_dump() == {
         "sessions": 4,
         "graded": 3,
@@ -79,32 +79,32 @@ def test_totals_say_what_came_of_the_sessions(practice):
     }
 
 
-def test_an_override_replaces_the_score_and_a_deleted_session_is_gone(practice):
+def test_an_override_replaces_the_score_and_a_deleted_session_is_gone(practice, analytics):
     overridden = practice.graded(40, created_at=at(0))
     deleted = practice.graded(100, created_at=at(0))
     practice.override(overridden, 80)
     practice.change(deleted, deleted_at=LAST)
-    totals = report(practice).totals
+    totals = analytics.report(SPAN).totals
     assert (totals.graded, totals.passed, totals.average_score, totals.score_p50) == (1, 1, 80, 80)
 
 
-def test_a_person_alone(practice):
+def test_a_person_alone(practice, analytics):
     practice.graded(90, created_at=at(1))
     practice.graded(30, user_id=practice.other_rep, created_at=at(1))
-    assert report(practice, practice.rep).totals.average_score == 90
-    assert report(practice, practice.rep).totals.score_p90 == 90
-    assert report(practice).totals.average_score == 60
+    assert analytics.report(SPAN, practice.rep).totals.average_score == 90
+    assert analytics.report(SPAN, practice.rep).totals.score_p90 == 90
+    assert analytics.report(SPAN).totals.average_score == 60
 
 
-def test_another_organisation_counts_nothing(practice):
+def test_another_organisation_counts_nothing(practice, settings):
     practice.graded(90, created_at=at(1))
-    assert report(Practice()).totals.sessions == 0
+    assert Analytics(settings, Practice().org_id).report(SPAN).totals.sessions == 0
 
 
-def test_percentiles_are_those_of_the_sessions(practice):
+def test_percentiles_are_those_of_the_sessions(practice, analytics):
     for number in range(40):
         practice.graded((number * 37) % 101, created_at=at(number % 7), template=number % 2)
-    totals = report(practice).totals
+    totals = analytics.report(SPAN).totals
     with unit_of_work(practice.scope):
         expected = database.execute_sql(
             "SELECT percentile_disc(array[0.5, 0.9]) WITHIN GROUP (ORDER BY score) "
@@ -113,23 +113,13 @@ def test_percentiles_are_those_of_the_sessions(practice):
     assert [totals.score_p50, totals.score_p90] == expected
 
 
-def rank_users(practice, limit=10):
-    with unit_of_work(practice.scope):
-        return service.rank_users(Period.week, SPAN, limit)
-
-
-def rank_templates(practice, only_user=None, limit=10):
-    with unit_of_work(practice.scope):
-        return service.rank_templates(Period.week, SPAN, limit, only_user)
-
-
-def test_people_are_ranked_by_average_score(practice):
+def test_people_are_ranked_by_average_score(practice, analytics):
     practice.graded(60, created_at=at(1))
     practice.graded(90, created_at=at(2), template=1)
     practice.graded(80, user_id=practice.other_rep, created_at=at(1))
     ungraded = practice.session(practice.manager, created_at=at(3))
     practice.change(ungraded, status="not_gradable")
-    found = rank_users(practice)
+    found = analytics.users(SPAN)
     assert [(item.rank, item.user_name, item.average_score) for item in found.items] == [
         (1, "Olga Sand", 80.0),
         (2, "Ravi Iyer", 75.0),
@@ -139,27 +129,27 @@ def test_people_are_ranked_by_average_score(practice):
     assert not found.has_more
 
 
-def test_a_ranking_is_cut_at_its_limit_and_says_so(practice):
+def test_a_ranking_is_cut_at_its_limit_and_says_so(practice, analytics):
     practice.graded(60, created_at=at(1))
     practice.graded(80, user_id=practice.other_rep, created_at=at(1))
-    found = rank_users(practice, limit=1)
+    found = analytics.users(SPAN, limit=1)
     assert [item.user_name for item in found.items] == ["Olga Sand"]
     assert found.has_more
 
 
-def test_someone_whose_sessions_were_all_deleted_is_not_ranked(practice):
+def test_someone_whose_sessions_were_all_deleted_is_not_ranked(practice, analytics):
     session_id = practice.graded(60, created_at=at(1))
     practice.change(session_id, deleted_at=LAST)
-    assert rank_users(practice).items == []
+    assert analytics.users(SPAN).items == []
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_templates_are_ranked_for_all_or_for_one(practice, own):
+def test_templates_are_ranked_for_all_or_for_one(practice, own, analytics):
     practice.graded(60, created_at=at(1))
     practice.graded(70, created_at=at(1), template=1)
     practice.graded(100, user_id=practice.other_rep, created_at=at(1))
     practice.change(practice.session(template=None, created_at=at(1)), status="not_gradable")
-    found = rank_templates(practice, practice.rep if own else None)
+    found = analytics.templates(SPAN, practice.rep if own else None)
     named = [(item.template_name, item.average_score) for item in found.items]
     averages = {"Template 1": 60.0 if own else 80.0, "Template 2": 70.0}
     expected = sorted(averages.items(), key=lambda item: -item[1])

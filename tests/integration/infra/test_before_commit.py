@@ -23,6 +23,18 @@ def test_the_last_steps_run_in_the_transaction_and_before_what_follows_it(platfo
     assert seen == ["block", (1, True), (2, True), ("after", False)]
 
 
+def test_a_step_that_is_asked_for_twice_runs_once(platform_db):
+    seen = []
+
+    def step():
+        seen.append(1)
+
+    with unit_of_work(Scope.platform()):
+        before_commit(step)
+        before_commit(step)
+    assert seen == [1]
+
+
 def test_a_block_that_fails_has_no_last_steps(platform_db):
     seen = []
     with pytest.raises(ZeroDivisionError), unit_of_work(Scope.platform()):
