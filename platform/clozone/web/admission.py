@@ -65,7 +65,7 @@ class Admission:
         self.running[kind] -= 1
 
 
-def refusal(path: str, request_id: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def refusal(path: str, request_id: str) -> tuple[dict[str, str], bytes]:
     """The head fields and the body of a 503 for a request that found no place."""
     body = problem_document(
         Overloaded.status,
@@ -75,10 +75,9 @@ def refusal(path: str, request_id: str) -> tuple[list[tuple[bytes, bytes]], byte
         instance=path,
         request_id=request_id,
     )
-    return [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ], body
+    fields = {
+        "Content-Type": MEDIA_TYPE,
+        "Retry-After": str(RETRY_AFTER_SECONDS),
+        "Cache-Control": "no-store",
+    }
+    return fields, body

@@ -117,7 +117,9 @@ async def _refuse(
         more = event["type"] == "http.request" and event["more_body"]
         read += len(event["body"]) if event["type"] == "http.request" else 0
     fields, body = refusal(scope["path"], request_id)
-    await send({"type": "http.response.start", "status": Overloaded.status, "headers": fields})
+    fields |= {"Content-Length": str(len(body)), "X-Content-Type-Options": "nosniff"}
+    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": Overloaded.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

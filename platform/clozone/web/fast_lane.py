@@ -8,7 +8,7 @@ go on to Hypercorn and Quart as if nothing had been.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -23,8 +23,6 @@ from clozone.web.request_head import RequestHead
 from clozone.web.request_id import HEADER as REQUEST_ID
 from clozone.web.request_id import accept_request_id
 
-Field = tuple[bytes, bytes]
-
 # What makes a request more than a plain read by somebody signed in; Quart knows about all of it.
 _DECLINED_FIELDS = frozenset({b"origin", b"x-api-key", b"range", b"access-control-request-method"})
 _REQUEST_ID = REQUEST_ID.lower().encode()
@@ -32,10 +30,10 @@ _REQUEST_ID = REQUEST_ID.lower().encode()
 
 @dataclass(slots=True)
 class LaneAnswer:
-    """What a handler answers: `fields` beyond those that every answer has; the access line's facts."""
+    """What a handler answers, and whose it is. `fields` are those that not every answer has."""
 
     status: int
-    fields: Sequence[Field]
+    fields: Mapping[str, str]
     body: bytes
     org_id: str
 
@@ -51,11 +49,11 @@ class FastLane:
     admission: Admission
     draining: Draining
     _handlers: dict[bytes, LaneHandler] = field(default_factory=dict)
-    _signature: bytes = field(init=False)
+    _signature: str = field(init=False)
 
     def __post_init__(self) -> None:
-        name, value = INSTANCE_HEADER.lower().encode(), self.instance.encode("latin-1", "replace")
-        self._signature = b"%b: %b\r\n" % (name, value)
+        instance = self.instance.encode("latin-1", "replace").decode("latin-1")
+        self._signature = f"{INSTANCE_HEADER.lower()}: {instance}\r\n"
 
     def add(self, path: str, handler: LaneHandler) -> None:
         """Let `handler` answer GET requests for exactly this path, or decline with None."""
@@ -116,19 +114,19 @@ class FastLane:
         return self._response(Overloaded.status, fields, body, request_id)
 
     def _response(
-        self, status: int, fields: Sequence[Field], body: bytes, request_id: str
+        self, status: int, fields: Mapping[str, str], body: bytes, request_id: str
     ) -> bytes:
-        return b"".join(
-            [
-                _STATUS_LINES[status],
-                *[b"%b: %b\r\n" % pair for pair in fields],
-                b"x-request-id: %b\r\n" % request_id.encode(),
-                self._signature,
-                _date_line(),
-                b"\r\n",
-                body,
-            ]
-        )
+        lines = [
+            _STATUS_LINES[status],
+            *[f"{name}: {value}\r\n" for name, value in fields.items()],
+            f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\n",
+            self._signature,
+            _date_line(),
+        ]
+        if status != HTTPStatus.NOT_MODIFIED:
+            lines.append(f"content-length: {len(body)}\r\n")
+        lines.append("\r\n")
+        return "".join(lines).encode("latin-1") + body
 
 
 def _kind(head: RequestHead) -> Kind:
@@ -141,15 +139,15 @@ def _request_id(head: RequestHead) -> str:
 
 
 _STATUS_LINES = {
-    int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
-_date: tuple[int, bytes] = (0, b"")
+_date: tuple[int, str] = (0, "")
 
 
-def _date_line() -> bytes:
+def _date_line() -> str:
     """The Date field, written anew once a second."""
     global _date  # noqa: PLW0603 - a clock face
     second = int(time.time())
     if _date[0] != second:
-        _date = second, b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        _date = second, f"date: {formatdate(second, usegmt=True)}\r\n"
     return _date[1]

@@ -2,72 +2,54 @@
 
 There are as many threads as database connections, so a thread never waits for a connection; the
 wait for a thread is bounded, so a slow database gives 503 instead of a pile of waiting requests.
+A few threads are kept for what must come in whatever the rest is doing: webhooks and sign-ins. The
+replica's connections have threads of their own, so that a replica that hangs hangs nothing else.
 """
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from clozone.infra.postgres import unit_of_work
+from loguru import logger
+from peewee import InterfaceError, OperationalError
+from playhouse.pool import MaxConnectionsExceeded
+
+from clozone.infra.pool_waits import PoolWaits
+from clozone.infra.postgres import reading_replica, unit_of_work
 from clozone.kit.errors import Unavailable
 from clozone.settings import Settings
+from clozone.web.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# What a replica says or does instead of answering: gone, restarting, in the way of what it replays,
+# too slow, every thread taken. The primary is asked then.
+_REPLICA_FAILED = (OperationalError, InterfaceError, MaxConnectionsExceeded, Unavailable)
+RESERVED_SHARE = 4
 
-class Threads:
-    """Some threads, as many slots, and a bounded wait for a slot."""
-
-    def __init__(self, name: str, size: int, wait_seconds: float) -> None:
-        self._executor = ThreadPoolExecutor(size, thread_name_prefix=name)
-        self._slots = asyncio.Semaphore(size)
-        self._wait_seconds = wait_seconds
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns, run on a thread with this task's context variables.
-
-        Raises Unavailable if no thread came free in time. Cancelling the wait does not stop the
-        thread: its work ends as if nobody had left, and only then is the slot free again.
-        """
-        try:
-            async with asyncio.timeout(self._wait_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise Unavailable(
-                "The platform is busy. Try again in a moment.", headers={"Retry-After": "1"}
-            ) from None
-        loop = asyncio.get_running_loop()
-
-        def free(_: Future[T]) -> None:
-            with suppress(RuntimeError):  # the loop closed while the thread was still at work
-                loop.call_soon_threadsafe(self._slots.release)
-
-        try:
-            future = self._executor.submit(copy_context().run, work)
-        except BaseException:
-            self._slots.release()
-            raise
-        future.add_done_callback(free)
-        return await asyncio.wrap_future(future)
-
-    def close(self) -> None:
-        """Let running work end and take no more."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
-
+MayReadReplica = Callable[[], Awaitable[bool]]
+"""Whether whoever calls may be answered from the replica now."""
 
 _threads: dict[str, Threads] = {}
+_may_read_replica: MayReadReplica | None = None
 
 
 def open_threads(settings: Settings) -> None:
     """Make the threads of this process. Called by the composition root."""
     size, wait = settings.database_pool_size, settings.offload_wait_seconds
-    _threads["database"] = Threads("database", size, wait)
+    reserved = min(size - 1, -(-size // RESERVED_SHARE))
+    _threads["database"] = Threads("database", size, wait, reserved=reserved)
     _threads["plain"] = Threads("plain", size, wait)
+    if settings.database_replica_url:
+        # Whoever does not get one in time asks the primary, for which there has to be time.
+        _threads["replica"] = Threads("replica", size, wait / 2)
+
+
+def use_replica(may_read: MayReadReplica | None) -> None:
+    """Let `offload_read` go to the replica whenever `may_read` says so; None: never."""
+    global _may_read_replica  # noqa: PLW0603 - one replica per process, like its threads
+    _may_read_replica = may_read
 
 
 def close_threads() -> None:
@@ -75,6 +57,11 @@ def close_threads() -> None:
     for threads in _threads.values():
         threads.close()
     _threads.clear()
+
+
+def pool_waits() -> dict[str, PoolWaits]:
+    """How long work has waited for a thread, and so for a connection, by the pool's name."""
+    return {name: threads.waits for name, threads in _threads.items()}
 
 
 async def offload(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -90,14 +77,41 @@ async def offload(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     return await _pool("database").run(work)
 
 
+async def offload_read(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a plain function that only reads, in one read-only transaction of the current scope.
+
+    On the replica where there is one that is fit and has everything the caller has written, else on
+    the primary; there also what fails on the replica, so `function` may run twice. The server
+    refuses a write. Raises what `offload` raises.
+    """
+
+    def work() -> T:
+        with unit_of_work(read_only=True):
+            return function(*args, **kwargs)
+
+    def work_on_replica() -> T:
+        with reading_replica():
+            return work()
+
+    if _may_read_replica is not None and await _may_read_replica():
+        try:
+            return await _pool("replica").run(work_on_replica)
+        except _REPLICA_FAILED as error:
+            logger.bind(error=type(error).__name__).warning("a read moves to the primary")
+    return await _pool("database").run(work)
+
+
 async def offload_plain(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run blocking work that touches no database: hashing, object storage, a file."""
     return await _pool("plain").run(partial(function, *args, **kwargs))
 
 
 async def on_database_thread(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Run a plain function that opens its own units of work, one after the other."""
-    return await _pool("database").run(partial(function, *args, **kwargs))
+    """Run a plain function that opens its own units of work, one after the other.
+
+    For short work that must come in, such as webhooks and sign-ins: it may use the reserved threads.
+    """
+    return await _pool("database").run(partial(function, *args, **kwargs), urgent=True)
 
 
 def _pool(name: str) -> Threads:
@@ -105,3 +119,16 @@ def _pool(name: str) -> Threads:
         return _threads[name]
     except KeyError:
         raise RuntimeError("open_threads(settings) comes first") from None
+
+
+__all__ = [
+    "Threads",
+    "close_threads",
+    "offload",
+    "offload_plain",
+    "offload_read",
+    "on_database_thread",
+    "open_threads",
+    "pool_waits",
+    "use_replica",
+]
