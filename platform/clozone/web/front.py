@@ -6,6 +6,7 @@ until it says that it waits again. While the fast lane is at work, what comes is
 """
 
 import asyncio
+from typing import cast
 
 from loguru import logger
 
@@ -40,8 +41,8 @@ class Front(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         super().connection_made(transport)
-        if isinstance(transport, asyncio.Transport):
-            self._wire = transport
+        # uvloop's transports do what asyncio.Transport does without being one.
+        self._wire = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
