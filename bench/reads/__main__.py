@@ -1,0 +1,102 @@
+"""Measure what Clozone reads with beside the stack that its guide recommends.
+
+python -m bench.reads [PART …] [--sizes 100k,1m] [--rounds N] [--seconds S]
+"""
+
+import argparse
+
+from bench.queue.figures import Figure, show
+from bench.reads import (
+    cached,
+    growth,
+    limiter,
+    overload,
+    pages,
+    stampede,
+    statements,
+    uncached,
+)
+from bench.reads.loading import SIZES
+from bench.reads.machine import data_folder, install_rival, require_programs
+from bench.reads.plot import draw
+from bench.reads.results import write_figures, write_rounds
+from bench.reads.run import Run
+from bench.reads.stage import Stage
+
+PARTS = {
+    "cached": cached.measure,
+    "uncached": uncached.measure,
+    "growth": growth.measure,
+    "pages": pages.measure,
+    "stampede": stampede.measure,
+    "limiter": limiter.measure,
+    "overload": overload.measure,
+    "statements": statements.measure,
+}
+
+
+def main() -> None:
+    """Run the parts that were asked for, print their figures, keep and draw them."""
+    options = _options()
+    require_programs()
+    modules = install_rival()
+    figures: list[Figure] = []
+    with Stage.opened(data_folder(), modules, options.sizes, fresh=options.fresh) as stage:
+        run = Run(stage, options.rounds, options.seconds, options.sizes)
+        for part in options.only:
+            print(f"\n{part}", flush=True)
+            found = [*PARTS[part](run)]
+            show(found)
+            figures += found
+    print("\nAll figures; a ratio is ours ÷ rival, or ÷ what the name says\n")
+    show(figures)
+    if not options.dry:
+        whole = options.only == [*PARTS]
+        write_figures(figures, instead=whole)
+        write_rounds(run.rounds_told, instead=whole)
+        print("Written:", *(file.name for file in draw()), "reads.json, reads_rounds.json")
+    missed = [figure.figure for figure in figures if figure.holds is False]
+    print(f"{len(missed)} of the figures miss their target." if missed else "Every target holds.")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench.reads", description="Measure reads beside Express, ioredis and node-postgres."
+    )
+    parser.add_argument("--sizes", type=_sizes, default=[*SIZES], help=f"of: {','.join(SIZES)}")
+    parser.add_argument("--rounds", type=_at_least_one, default=5, help="interleaved (default 5)")
+    parser.add_argument(
+        "--seconds", type=_at_least_one, default=5, help="of load of each case (default 5)"
+    )
+    parser.add_argument("--only", type=_parts, default=[*PARTS], help=f"of: {','.join(PARTS)}")
+    parser.add_argument("--fresh", action="store_true", help="load the data anew")
+    parser.add_argument("--dry", action="store_true", help="write no results")
+    return parser.parse_args()
+
+
+def _sizes(text: str) -> list[str]:
+    return _chosen(text, [*SIZES], "size")
+
+
+def _parts(text: str) -> list[str]:
+    return _chosen(text, [*PARTS], "part")
+
+
+def _chosen(text: str, known: list[str], what: str) -> list[str]:
+    names = {name.strip() for name in text.split(",")}
+    if unknown := names - set(known):
+        raise argparse.ArgumentTypeError(
+            f"there is no {what} {', '.join(sorted(unknown))}; there are {', '.join(known)}"
+        )
+    return [name for name in known if name in names]
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
+
+
+if __name__ == "__main__":
+    main()

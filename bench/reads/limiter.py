@@ -1,0 +1,31 @@
+"""What the rate limiter costs: the same process with its step and without."""
+
+from collections.abc import Iterator
+
+from bench.queue.figures import Figure, beside
+from bench.reads import analytics
+from bench.reads.run import Case, Run
+
+ROUTES = {"a cached report": analytics.OURS, "who am I": "/api/auth/me"}
+AT_MOST_PERCENT = 15
+
+
+def measure(run: Run) -> Iterator[Figure]:
+    """Requests/s on the two cheapest routes that are limited."""
+    size = run.main_size
+    with run.stage.ours(size) as limited, run.stage.unlimited(size) as unlimited:
+        cases = {}
+        for route, path in ROUTES.items():
+            requests = analytics.ours(run, path)
+            cases[f"{route}, limited"] = Case(limited.port, requests)
+            cases[f"{route}, unlimited"] = Case(unlimited.port, requests)
+        loads = run.take_turns("limiter", cases)
+    for route in ROUTES:
+        yield beside(
+            f"requests/s with the rate limiter, beside without: {route}",
+            [load.rate for load in loads[f"{route}, limited"]],
+            [load.rate for load in loads[f"{route}, unlimited"]],
+            "requests/s",
+            f"at least {1 - AT_MOST_PERCENT / 100:g} x",
+            lambda ratio: ratio >= 1 - AT_MOST_PERCENT / 100,
+        )

@@ -1,0 +1,81 @@
+"""One run of the bench: what was chosen, and rounds in which the cases take turns."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.reads.stage import Stage
+from bench.reads.wrk import Load, Requests, run_wrk
+
+WARM_UP_SECONDS = 1.0
+CONNECTIONS = 32
+
+
+@dataclass
+class Run:
+    """The stage, the number of rounds, the seconds of load of each case, the sizes, in order.
+
+    `rounds_told` collects what each round of each case measured, and under which load average.
+    """
+
+    stage: Stage
+    rounds: int
+    seconds: float
+    sizes: list[str]
+    rounds_told: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def main_size(self) -> str:
+        """The size at which what is not about size is measured: 1m if it is there."""
+        return "1m" if "1m" in self.sizes else self.sizes[-1]
+
+    def take_turns(self, part: str, cases: Mapping[str, "Case"]) -> dict[str, list[Load]]:
+        """Load each case once a round, in an order that rotates; the loads by case.
+
+        Before each there is a short load that does not count. Errors are told in the line.
+        """
+        loads: defaultdict[str, list[Load]] = defaultdict(list)
+        names = list(cases)
+        for number in range(self.rounds):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                case = cases[name]
+                self.stage.forget_counts()
+                case.prepare()
+                case.load(WARM_UP_SECONDS)
+                load = case.load(self.seconds)
+                self.tell(f"{part}: {name}", number, asdict(load))
+                loads[name].append(load)
+        return loads
+
+    def tell(self, case: str, number: int, measured: dict[str, Any]) -> None:
+        """Print what a round measured, and keep it with the load average."""
+        average = round(os.getloadavg()[0], 2)
+        self.rounds_told.append(
+            {"case": case, "round": number, **measured, "load_average": average}
+        )
+        shown = ", ".join(
+            f"{name} {value:g}" for name, value in measured.items() if value is not None
+        )
+        print(f"  {time.strftime('%H:%M:%S')} {case}: {shown} (load {average:g})", flush=True)
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Requests to the server on `port`; `prepare` is called before each load."""
+
+    port: int
+    requests: Requests
+    connections: int = CONNECTIONS
+    prepare: Callable[[], None] = _nothing
+
+    def load(self, seconds: float) -> Load:
+        """Load the server for so long."""
+        return run_wrk(self.port, self.requests, seconds=seconds, connections=self.connections)
