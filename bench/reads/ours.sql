@@ -43,14 +43,18 @@ select md5('s' || i)::uuid, md5('org' || u % 50)::uuid, md5('user' || u)::uuid,
        md5('rubric' || t)::uuid, 'call_' || i,
        case when r2 < 0.70 then 'completed' when r2 < 0.85 then 'in_progress' else 'failed' end,
        moment, moment + d * interval '1 second', d,
-       jsonb_build_array(jsonb_build_object('role', 'user', 'text', repeat(md5(i::text), 6))), '{"talk_ratio": 0.5}',
+       jsonb_build_array(jsonb_build_object('index', 0, 'speaker', 'rep', 'text', repeat(md5(i::text), 6))), metrics,
        case when r2 < 0.70 then r1 < 0.35 end, r3 < 0.05, moment, moment
 from (select *, u % 50 + 50 * ((u / 50 + i % 4) % 20) t, (60 + r3 * 1740)::int d, now() - r4 * interval '365 days' moment
       from (select i, (random() * 1999)::int u, random() r1, random() r2, random() r3, random() r4
-            from generate_series(1, :sessions) i) x) y;
+            from generate_series(1, :sessions) i) x) y,
+     (select '{"basis": "timestamps", "language": "en", "duration_seconds": null, "talk_ratio": 0.5,
+       "longest_monologue_seconds": null, "questions": null, "question_rate_per_minute": null, "filler_words": null,
+       "filler_rate_per_minute": null, "interactivity": null, "interruptions": null, "patience_seconds": null,
+       "words_per_minute": null}'::jsonb metrics) m;
 insert into session_grades (id, org_id, session_id, user_id, template_id, rubric_id, score, passed, blockers, criteria,
   evidence, summary, strengths, next_steps, better_lines, language, model, prompt_version, created_at, updated_at)
-select md5('g' || id)::uuid, org_id, id, user_id, template_id, rubric_id, score, score >= 70, '[]', '[]', '[]',
+select md5('g' || id)::uuid, org_id, id, user_id, template_id, rubric_id, score, score >= 70, '[]', '[]', '{}',
        repeat('good point. ', 8), '[]', '[]', '[]', 'en', 'bench', 'bench', moment, moment
 from (select *, (40 + 60 * random())::int score, created_at + interval '5 minutes' moment
       from training_sessions where status = 'completed') x;
