@@ -20,7 +20,7 @@ from clozone.health.service import Health
 from clozone.infra.cache import AnalyticsCache, init_cache
 from clozone.infra.logging import configure_logging
 from clozone.infra.object_storage import init_object_storage
-from clozone.infra.postgres import close_database, init_database
+from clozone.infra.postgres import close_database, init_database, init_replica
 from clozone.infra.progress import ProgressFeed, init_progress
 from clozone.infra.reads import Reads
 from clozone.jobs.delivery import init_delivery
@@ -37,6 +37,8 @@ from clozone.training.routes.templates import blueprint as templates
 from clozone.web.docs import docs_blueprint
 from clozone.web.identity import Authenticate
 from clozone.web.install import install_web
+from clozone.web.replica_reads import EXTENSION as REPLICA
+from clozone.web.replica_reads import replica_reads
 from clozone.web.serving import Takeover, serve_until_signalled
 from clozone.webhooks.routes import blueprint as webhooks
 from clozone.webhooks.routes import install_intake
@@ -106,16 +108,20 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
     async def open_services() -> None:
         app.extensions[AUTHENTICATION] = Authentication(settings)
         init_database(settings)
+        init_replica(settings)
+        replica = replica_reads(settings)
+        app.extensions[REPLICA] = replica
+        watch = None if replica is None else replica.watch
         init_delivery(settings)
         init_cache(settings)
         init_progress(settings)
         init_object_storage(settings)
         app.extensions[OUTBOUND] = notifying(settings)
-        app.extensions["reads"] = Reads(settings)
+        app.extensions["reads"] = Reads(settings, watch)
         app.extensions["analytics_cache"] = AnalyticsCache(settings)
         app.extensions["progress"] = progress = ProgressFeed(settings)
         progress.start()
-        app.extensions["health"] = Health(settings, _version())
+        app.extensions["health"] = Health(settings, _version(), watch)
 
     async def close_services() -> None:
         await asyncio.to_thread(app.extensions[AUTHENTICATION].close)
@@ -123,6 +129,8 @@ def _install_backing_services(app: Quart, settings: Settings) -> None:
         await app.extensions["progress"].close()
         await app.extensions["analytics_cache"].close()
         await app.extensions["reads"].close()
+        if app.extensions[REPLICA] is not None:
+            await app.extensions[REPLICA].close()
         close_database()
 
     app.before_serving(open_services)

@@ -7,6 +7,7 @@ from clozone.health.check import Degraded, NotUp
 from clozone.infra import postgres
 from clozone.infra.heartbeat import alive
 from clozone.infra.object_storage import ObjectStorage
+from clozone.infra.replica import ReplicaWatch
 from clozone.infra.spool import spool
 from clozone.kit.errors import Permanent, Retryable, Unavailable
 from clozone.models.schema import pending
@@ -38,6 +39,14 @@ async def schema_is_current() -> None:
 def _pending() -> list[str]:
     with postgres.database.connection_context():
         return pending()
+
+
+async def replica_follows(watch: ReplicaWatch) -> str:
+    """The replica is read from. While it is not, the primary is, so nothing is missing."""
+    state = watch.state
+    if state.unfit is not None:
+        raise Degraded(f"not read from: {state.unfit}")
+    return f"{state.lag_seconds or 0.0:.1f} s behind"
 
 
 async def redis_answers(client: Redis) -> None:

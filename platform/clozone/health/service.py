@@ -10,6 +10,7 @@ from clozone.health.check import Check, Probe
 from clozone.health.schemas import ComponentHealth, HealthReport, HealthStatus
 from clozone.infra.object_storage import ObjectStorage
 from clozone.infra.redis import async_redis
+from clozone.infra.replica import ReplicaWatch
 from clozone.settings import Settings
 
 # Without these no request can be answered. Everything else the platform outlives for a while: jobs
@@ -28,7 +29,9 @@ MODEL_FRESH_SECONDS = 15.0
 class Health:
     """The checks of one web process. Made on its event loop; connects when first asked."""
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(
+        self, settings: Settings, version: str, replica: ReplicaWatch | None = None
+    ) -> None:
         self._instance = settings.clozone_instance
         self._version = version
         self._redis = redis = async_redis(
@@ -56,6 +59,8 @@ class Health:
                 fresh_seconds=MODEL_FRESH_SECONDS,
             ),
         ]
+        if replica is not None:
+            self._checks.append(_check("replica", partial(probes.replica_follows, replica)))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -61,22 +61,23 @@ class ReplicaState:
 
 
 class ReplicaWatch:
-    """Looks at the replica all the time. Made on the event loop of a web process.
+    """Looks at the replica all the time. Made on the event loop of a web process."""
 
-    `on_unfit` is called whenever the replica stops being fit, and while it does not answer.
-    """
-
-    def __init__(self, settings: Settings, url: str, on_unfit: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, url: str) -> None:
         primary = (settings.database_direct_url or settings.database_url).get_secret_value()
         self.state = ReplicaState("it has not been looked at yet")
         self._max_lag = settings.database_replica_max_lag_seconds
         self._primary = ServerProbe(primary, settings, seconds=ANSWER_SECONDS)
         self._replica = ServerProbe(url, settings, seconds=ANSWER_SECONDS)
-        self._on_unfit = on_unfit
+        self._when_unfit: list[Callable[[], None]] = []
         self._gauge = LagGauge()
         self._cluster: int | None = None
         self._primary_answers = False
         self._task: asyncio.Task[None] | None = None
+
+    def when_unfit(self, action: Callable[[], None]) -> None:
+        """Call `action` whenever the replica stops being fit, and again while it is silent."""
+        self._when_unfit.append(action)
 
     def start(self) -> None:
         """Begin to look. To be called on the event loop."""
@@ -145,7 +146,8 @@ class ReplicaWatch:
     def _become(self, state: ReplicaState) -> None:
         before, self.state = self.state, state
         if state.unfit is not None and (before.unfit is None or not state.replayed):
-            self._on_unfit()
+            for action in self._when_unfit:
+                action()
         if state.unfit != before.unfit:
             facts = logger.bind(lag_seconds=state.lag_seconds, reason=state.unfit)
             if state.unfit is None:

@@ -2,7 +2,10 @@
 
 from loguru import logger
 
+from clozone.infra.pool_waits import request_wait
+
 CLIENT_LEFT = 499  # nginx's status for a client that did not wait; no answer carries it
+WORTH_TELLING_MS = 1.0  # of waiting for the database
 _UNREMARKABLE = "/api/health"
 
 
@@ -17,6 +20,8 @@ def log_request(
     request_id: str,
 ) -> None:
     """Write the line. `route` is the template, never the path: paths hold ids. Health is DEBUG."""
+    waited = request_wait.get()
+    wait_ms = 0.0 if waited is None else waited.seconds * 1000
     quiet = route is not None and route.startswith(_UNREMARKABLE)
     logger.bind(
         method=method,
@@ -26,4 +31,5 @@ def log_request(
         org_id=org_id,
         code=code,
         request_id=request_id,
+        **({"db_wait_ms": round(wait_ms, 1)} if wait_ms > WORTH_TELLING_MS else {}),
     ).log("DEBUG" if quiet else "INFO", "request")

@@ -13,6 +13,7 @@ from typing import Any, cast
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
 from quart import request
 
+from clozone.infra.pool_waits import RequestWait, request_wait
 from clozone.kit import context
 from clozone.kit.errors import Overloaded
 from clozone.web.access_line import CLIENT_LEFT, log_request
@@ -60,6 +61,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_wait.set(RequestWait())
         request_id = accept_request_id(_header(scope, HEADER))
         token = context.request_id.set(request_id)
         facts = RequestFacts()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 
+from clozone.infra.pool_waits import RequestWait, request_wait
 from clozone.kit import context
 from clozone.kit.errors import Overloaded
 from clozone.web.access_line import log_request
@@ -76,6 +77,7 @@ class FastLane:
         started = time.perf_counter()
         request_id = _request_id(head)
         context.request_id.set(request_id)
+        request_wait.set(RequestWait())
         if not self.admission.enter(Kind.api):
             return self.refuse(head)
         try:

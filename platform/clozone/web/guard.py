@@ -12,6 +12,7 @@ from clozone.kit.errors import Forbidden
 from clozone.web.edge import request_facts
 from clozone.web.identity import Actor, Authenticate, Role
 from clozone.web.offload import on_database_thread
+from clozone.web.replica_reads import caller
 
 API_KEY_HEADER = "X-API-Key"
 READ_METHODS = {HTTPMethod.GET, HTTPMethod.HEAD}
@@ -47,5 +48,6 @@ def enter_organisation(actor: Actor) -> None:
     The request's task and what it starts keep it, also a stream that outlives the handler.
     """
     set_scope(Scope.tenant(actor.org_id))
+    caller.set(actor.client_key)
     context.org_id.set(str(actor.org_id))
     request_facts().org_id = str(actor.org_id)

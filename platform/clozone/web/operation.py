@@ -12,9 +12,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from clozone.kit.errors import DomainError, Unauthenticated
 from clozone.web.body import read_body
 from clozone.web.encoding import json_response
-from clozone.web.guard import admit, enter_organisation, identify
+from clozone.web.guard import READ_METHODS, admit, enter_organisation, identify
 from clozone.web.identity import Actor, Role
 from clozone.web.rate_limit import limit_caller, limit_refused
+from clozone.web.replica_reads import note_write
 from clozone.web.validation import read_query
 
 Limit = Literal["default", "api", "user", "strict"] | None
@@ -107,7 +108,12 @@ def operation(
                 arguments["query"] = read_query(spec.query, request.args)
             if spec.body is not None:
                 arguments["body"] = await read_body(spec.body)
-            return _answer(spec, await handler(**arguments))
+            try:
+                result = await handler(**arguments)
+            finally:
+                if request.method not in READ_METHODS:
+                    await note_write()
+            return _answer(spec, result)
 
         setattr(route, _ATTRIBUTE, spec)
         return route
