@@ -9,7 +9,7 @@ from clozone.exports.schemas import ExportAnswer
 from clozone.kit.errors import Conflict
 from clozone.kit.pagination import Page, PageQuery
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("exports", __name__, url_prefix="/api")
@@ -31,7 +31,7 @@ async def request_export(actor: Actor, session_id: UUID) -> tuple[ExportAnswer, 
 @operation(allow=Role.rep, query=PageQuery, returns={200: Page[ExportAnswer]})
 async def list_exports(actor: Actor, session_id: UUID, query: PageQuery) -> Page[ExportAnswer]:
     """The exports of a session, newest first: earlier grades and reviews keep their scorecards."""
-    return await offload(service.list_exports, actor, session_id, query)
+    return await offload_read(service.list_exports, actor, session_id, query)
 
 
 @blueprint.get("/exports/<uuid:export_id>")

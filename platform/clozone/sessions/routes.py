@@ -19,7 +19,7 @@ from clozone.sessions.schemas import (
     StartedSession,
 )
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import Raw, operation
 from clozone.web.sse import MEDIA_TYPE, event_stream
 
@@ -48,7 +48,7 @@ async def list_sessions(actor: Actor, query: SessionQuery) -> Any:
 
     Reps see their own, managers those of the organisation. Deleted sessions are not listed.
     """
-    return await offload(service.list_sessions, actor, query)
+    return await offload_read(service.list_sessions, actor, query)
 
 
 @blueprint.get("/<uuid:session_id>")

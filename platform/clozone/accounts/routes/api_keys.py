@@ -10,7 +10,7 @@ from clozone.accounts.service import api_keys
 from clozone.kit.pagination import Page, PageQuery
 from clozone.models.accounts import ApiKey
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/api/api-keys")
@@ -20,7 +20,7 @@ blueprint = Blueprint("api_keys", __name__, url_prefix="/api/api-keys")
 @operation(allow=Role.admin, scope="admin", query=PageQuery, returns={200: Page[ApiKeyAnswer]})
 async def list_api_keys(actor: Actor, query: PageQuery) -> Page[ApiKey]:
     """List the organisation's API keys, newest first, without their secrets."""
-    return await offload(api_keys.list_page, query)
+    return await offload_read(api_keys.list_page, query)
 
 
 @blueprint.post("")

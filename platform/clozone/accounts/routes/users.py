@@ -14,7 +14,7 @@ from clozone.kit.errors import Conflict, Forbidden
 from clozone.kit.pagination import Page
 from clozone.models.accounts import Profile
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/users")
@@ -24,7 +24,7 @@ blueprint = Blueprint("users", __name__, url_prefix="/api/users")
 @operation(allow=Role.rep, query=UserFilter, returns={200: Page[UserAnswer]})
 async def list_users(actor: Actor, query: UserFilter) -> Page[Profile]:
     """List the organisation's people, newest first; a rep finds only themselves."""
-    return await offload(users.list_page, actor, query)
+    return await offload_read(users.list_page, actor, query)
 
 
 @blueprint.post("")

@@ -11,7 +11,7 @@ from clozone.models.notifications import NotificationDelivery
 from clozone.notifications.schemas import DeliveryAnswer, DeliveryDetail, DeliveryQuery
 from clozone.notifications.service import deliveries
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("notification_deliveries", __name__, url_prefix="/api")
@@ -28,7 +28,7 @@ async def list_deliveries(
     actor: Actor, endpoint_id: UUID, query: DeliveryQuery
 ) -> Page[NotificationDelivery]:
     """List the messages to an endpoint, newest first, and how far each got."""
-    return await offload(deliveries.list_page, endpoint_id, query)
+    return await offload_read(deliveries.list_page, endpoint_id, query)
 
 
 @blueprint.get("/notification-deliveries/<uuid:delivery_id>")

@@ -19,7 +19,7 @@ from clozone.notifications.schemas import (
 )
 from clozone.notifications.service import endpoints
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload, offload_plain
+from clozone.web.offload import offload, offload_plain, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("notification_endpoints", __name__, url_prefix="/api/notification-endpoints")
@@ -31,7 +31,7 @@ OUTBOUND = "outbound"
 @operation(allow=Role.admin, scope="admin", query=PageQuery, returns={200: Page[EndpointAnswer]})
 async def list_endpoints(actor: Actor, query: PageQuery) -> Page[dict[str, Any]]:
     """List the organisation's notification endpoints, newest first, without their secrets."""
-    return await offload(endpoints.list_page, query)
+    return await offload_read(endpoints.list_page, query)
 
 
 @blueprint.post("")

@@ -14,7 +14,7 @@ from clozone.training.schemas import (
 )
 from clozone.training.service import assignments
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("assignments", __name__, url_prefix="/api/assignments")
@@ -24,7 +24,7 @@ blueprint = Blueprint("assignments", __name__, url_prefix="/api/assignments")
 @operation(allow=Role.rep, query=AssignmentFilter, returns={200: Page[AssignmentAnswer]})
 async def list_assignments(actor: Actor, query: AssignmentFilter) -> Page[AssignmentAnswer]:
     """List assignments, newest first: a rep's own, a manager's whole organisation."""
-    return await offload(assignments.list_page, actor, query)
+    return await offload_read(assignments.list_page, actor, query)
 
 
 @blueprint.post("")

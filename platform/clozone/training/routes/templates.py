@@ -15,7 +15,7 @@ from clozone.training.schemas import (
 )
 from clozone.training.service import templates
 from clozone.web.identity import Actor, Role
-from clozone.web.offload import offload
+from clozone.web.offload import offload, offload_read
 from clozone.web.operation import operation
 
 blueprint = Blueprint("templates", __name__, url_prefix="/api/templates")
@@ -25,7 +25,7 @@ blueprint = Blueprint("templates", __name__, url_prefix="/api/templates")
 @operation(allow=Role.rep, query=TemplateFilter, returns={200: Page[TemplateSummary]})
 async def list_templates(actor: Actor, query: TemplateFilter) -> Page[TemplateSummary]:
     """List the organisation's templates, newest first."""
-    return await offload(templates.list_page, query)
+    return await offload_read(templates.list_page, query)
 
 
 @blueprint.post("")
