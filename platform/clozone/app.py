@@ -12,6 +12,7 @@ from clozone.accounts.authentication import authenticate as authenticate_caller
 from clozone.accounts.routes.api_keys import blueprint as api_keys
 from clozone.accounts.routes.auth import blueprint as auth
 from clozone.accounts.routes.users import blueprint as users
+from clozone.analytics.lane import install_lane
 from clozone.analytics.routes import blueprint as analytics
 from clozone.exports.routes import blueprint as exports
 from clozone.grading.routes import blueprint as grading
@@ -74,6 +75,7 @@ def create_app(
     _install_backing_services(app, settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    install_lane(app, settings)
     app.register_blueprint(
         docs_blueprint(
             app,

@@ -5,6 +5,7 @@ from typing import cast
 from quart import Blueprint, Response, current_app, request
 
 from clozone.analytics import service
+from clozone.analytics.reply import reply
 from clozone.analytics.schemas import (
     AnalyticsQuery,
     AnalyticsReport,
@@ -16,14 +17,10 @@ from clozone.analytics.service import Question
 from clozone.infra.cache import AnalyticsCache
 from clozone.infra.reads import Reads
 from clozone.sessions.service import only_user
-from clozone.web.encoding import json_response
 from clozone.web.identity import Actor, Role
 from clozone.web.operation import operation
 
 blueprint = Blueprint("analytics", __name__, url_prefix="/api/analytics")
-
-# For the browser alone, which may keep it and has to ask whether it still holds.
-CACHE_CONTROL = "private, no-cache"
 
 
 @blueprint.get("")
@@ -60,12 +57,10 @@ async def _answer(question: Question) -> Response:
     """What is computed, or was a moment ago; 304 when the client has it already."""
     cache = cast(AnalyticsCache, current_app.extensions["analytics_cache"])
     answer = await cache.get(question.org_id, question.name, question.compute)
-    accepted = request.headers.get("Accept-Encoding")
-    control = {"Cache-Control": CACHE_CONTROL}
-    if known := answer.unchanged_for(request.headers.get("If-None-Match"), accepted):
-        return Response(b"", 304, headers=known.headers() | control)
-    sent = answer.representation(accepted)
-    return json_response(sent.body, headers=sent.headers() | control)
+    status, fields, body = reply(
+        answer, request.headers.get("Accept-Encoding"), request.headers.get("If-None-Match")
+    )
+    return Response(body, status, headers=fields)
 
 
 def _reads() -> Reads:

@@ -35,16 +35,16 @@ def json_line(record: "Record") -> str:
     if record["exception"] is not None:
         line["exception"] = _exception(record["exception"])
     encoded = orjson.dumps(line, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
-    return _escape(encoded)
+    return escape(encoded)
 
 
 def pretty_line(record: "Record") -> str:
     """For people: the message, the facts, and a traceback below."""
     facts = " ".join(f"{key}={value}" for key, value in _facts(record).items())
-    line = _escape(f"{record['message']}  {facts}".rstrip())
+    line = escape(f"{record['message']}  {facts}".rstrip())
     if record["exception"] is not None:
         trace = _exception(record["exception"])["traceback"]
-        line += "\n" + "\n".join(_escape(part) for part in trace.rstrip().split("\n"))
+        line += "\n" + "\n".join(escape(part) for part in trace.rstrip().split("\n"))
     return line
 
 
@@ -68,5 +68,8 @@ def _without_data(text: str) -> str:
     return text
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """The text without what a terminal obeys or a reader takes for the end of a line."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from clozone.infra.log_lines import json_line, pretty_line
+from clozone.infra.request_lines import request_lines
 from clozone.kit import context
 from clozone.settings import Settings
 
@@ -54,6 +55,7 @@ def configure_logging(settings: Settings, process_name: str) -> None:
                 backtrace=False,
                 diagnose=False,
             )
+    request_lines.configure(settings, process_name, pretty=pretty)
     _intercept_standard_logging(level)
 
 

@@ -1,8 +1,7 @@
 """The one line about each request."""
 
-from loguru import logger
-
 from clozone.infra.pool_waits import request_wait
+from clozone.infra.request_lines import request_lines
 
 CLIENT_LEFT = 499  # nginx's status for a client that did not wait; no answer carries it
 WORTH_TELLING_MS = 1.0  # of waiting for the database
@@ -23,13 +22,14 @@ def log_request(
     waited = request_wait.get()
     wait_ms = 0.0 if waited is None else waited.seconds * 1000
     quiet = route is not None and route.startswith(_UNREMARKABLE)
-    logger.bind(
-        method=method,
-        route=route,
-        status=status,
-        ms=round(seconds * 1000, 1),
-        org_id=org_id,
-        code=code,
-        request_id=request_id,
-        **({"db_wait_ms": round(wait_ms, 1)} if wait_ms > WORTH_TELLING_MS else {}),
-    ).log("DEBUG" if quiet else "INFO", "request")
+    facts = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "org_id": org_id,
+        "code": code,
+        "request_id": request_id,
+        "db_wait_ms": round(wait_ms, 1) if wait_ms > WORTH_TELLING_MS else None,
+    }
+    request_lines.write("DEBUG" if quiet else "INFO", facts)
