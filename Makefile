@@ -2,7 +2,7 @@
 # Nothing but Python 3.11 or newer and make is needed; the servers come as wheels into .venv/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo drill status down bench-queue test lint format lock clean
+.PHONY: help run demo drill status down bench bench-queue test lint format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,9 @@ status: .venv/run  ## Show what runs and what it uses
 
 down: .venv/run  ## Stop a platform that was started detached
 	$(BIN)/clozone down
+
+bench: .venv/bench  ## Measure reads beside Express, ioredis and node-postgres; ARGS="--sizes 100k --rounds 1" is quick
+	$(BIN)/python -m bench.reads $(ARGS)
 
 bench-queue: .venv/run  ## Measure the job ledger beside BullMQ, Celery, huey, dramatiq and procrastinate
 	$(BIN)/python -m bench.queue

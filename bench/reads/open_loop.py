@@ -10,8 +10,10 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import cycle
+from time import perf_counter
+from typing import cast
 from uuid import uuid4
 
 import uvloop
@@ -66,21 +68,23 @@ class Load:
         self._requests = _requests(order)
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._began = self._loop.time()
+        self._began = perf_counter()
 
     @property
     def over(self) -> bool:
         """Whether no request is to leave any more."""
-        return self._loop.time() >= self._began + self.order.seconds
+        return perf_counter() >= self._began + self.order.seconds
 
     async def run(self) -> Tally:
         """Send all there is to send, and wait a while for the last answers."""
         sent = 0
         while not self.over:
             if self.order.rate == 0:
-                while self.open < self.order.connections and await self._connect():
-                    self.send(self._loop.time())
-            while sent < (self._loop.time() - self._began) * self.order.rate:
+                while (
+                    not self.over and self.open < self.order.connections and await self._connect()
+                ):
+                    self.send(perf_counter())
+            while sent < (perf_counter() - self._began) * self.order.rate:
                 if not self.free and self.open < self.order.connections:
                     await self._connect()
                 self.send(self._began + sent / self.order.rate)
@@ -103,11 +107,11 @@ class Load:
     def answered(self, status: str, due: float) -> None:
         """A request was answered, or never will be."""
         self.pending -= 1
-        self.tally.note(status, self._loop.time() - due)
+        self.tally.note(status, perf_counter() - due)
         if self.pending == 0:
             self._quiet.set()
         if self.order.rate == 0 and self.free and not self.over:
-            self.send(self._loop.time())
+            self.send(perf_counter())
 
     async def _connect(self) -> bool:
         """Open one more connection; whether that came about."""
@@ -132,13 +136,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not one by its class, as uvloop makes it.
+        self._transport = cast(asyncio.Transport, transport)
         self._load.open += 1
         self._load.free.append(self)
 
     def send(self, request: bytes, due: float) -> None:
-        """Send a request that was due at this moment of the loop's clock."""
+        """Send a request that was due at this moment of `perf_counter`."""
         assert self._transport is not None
         self._due = due
         self._transport.write(request)
@@ -202,4 +206,4 @@ async def _main(order: Order) -> Tally:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(uvloop.run(_main(Order(**json.load(sys.stdin)))))))
+    print(json.dumps(vars(uvloop.run(_main(Order(**json.load(sys.stdin)))))))
