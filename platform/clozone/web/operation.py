@@ -65,9 +65,9 @@ def operation(
     - `returns`: status → model, `list[Model]`, `Raw`, or None for no content. The first is the
       default.
     - `errors`: refusals to document beyond those that follow from the rest.
-    - `limit`: "default" counts a signed-in caller under `user`, callers of public routes under
-      `api`; "strict" for grading on demand; None for webhooks and health. Where credentials are
-      needed and no good, the request counts under `credentials`.
+    - `limit`: "default" counts a person under `user`, an API key under `key`, callers of public
+      routes under `api`; "strict" for grading on demand; None for webhooks and health. Where
+      credentials are needed and no good, the request counts under `credentials`: docs/rate-limits.md.
     - `max_body`: whose size limit holds, our API's or the webhooks'.
 
     Path parameters come by name. The handler returns a value, `(value, status)`,
