@@ -1,0 +1,116 @@
+"""Lists through a real web process: from the standby while it is fit, and never an error."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+from replica_site import KEYS, Site, make_key, names_of_keys
+from tests.support.platform import eventually
+
+from clozone.kit.ids import new_id
+
+
+@contextmanager
+def reading(admin: httpx2.Client) -> Iterator[list[int]]:
+    """Several people read lists all the time; the statuses of their answers."""
+    stop, statuses = threading.Event(), list[int]()
+
+    def read() -> None:
+        while not stop.wait(0.01):
+            statuses.append(admin.get(KEYS).status_code)
+
+    readers = [threading.Thread(target=read) for _ in range(6)]
+    for reader in readers:
+        reader.start()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+
+
+def test_lists_are_read_from_the_replica(site: Site) -> None:
+    admin = site.admin(new_id())
+    eventually(lambda: names_of_keys(admin) == [])
+    primary, replica = site.lists_read_on("postgres"), site.lists_read_on("replica")
+    for _ in range(20):
+        names_of_keys(admin)
+    assert site.lists_read_on("replica") == replica + 20
+    assert site.lists_read_on("postgres") == primary
+
+
+def test_who_wrote_sees_it_at_once_and_others_within_the_bound(site: Site) -> None:
+    org_id = new_id()
+    writer, other = site.admin(org_id), site.admin(org_id)
+    assert names_of_keys(other) == []
+    site.rows("replica", "SELECT pg_wal_replay_pause()")
+    make_key(writer, "new")
+    assert names_of_keys(writer) == ["new"]
+    # The other one is answered from the replica, which has stopped a moment ago.
+    assert names_of_keys(other) == []
+    eventually(lambda: names_of_keys(other) == ["new"])
+    assert site.health()["status"] == "degraded"
+    assert "behind" in site.health()["detail"]
+    site.rows("replica", "SELECT pg_wal_replay_resume()")
+    _await_lists_on_replica(site, other)
+
+
+def test_a_refused_write_costs_nothing_either(site: Site) -> None:
+    admin = site.admin(new_id())
+    assert admin.post(KEYS, json={"name": ""}).status_code == 422
+    assert names_of_keys(admin) == []
+
+
+@pytest.mark.parametrize("harm", ["killed", "frozen"])
+def test_a_replica_that_goes_costs_no_error(site: Site, harm: str) -> None:
+    admin = site.admin(new_id())
+    make_key(admin, "there")
+    _await_lists_on_replica(site, admin)
+    before = site.lists_read_on("postgres")
+    with reading(admin) as statuses:
+        eventually(lambda: len(statuses) > 50)
+        if harm == "killed":
+            site.bundle.kill("replica")
+        else:
+            site.freeze(signal.SIGSTOP)
+        eventually(lambda: site.lists_read_on("postgres") > before + 20)
+        if harm == "frozen":
+            eventually(lambda: site.health()["status"] == "degraded")
+            site.freeze(signal.SIGCONT)
+        assert site.replica.wait_ready(60)
+        _await_lists_on_replica(site, admin)
+    assert set(statuses) == {200}
+
+
+def test_a_server_that_is_no_standby_is_not_read_from(
+    site: Site, start_web: Callable[..., str]
+) -> None:
+    address = start_web(DATABASE_REPLICA_URL=site.environment["DATABASE_URL"])
+    answer = httpx2.get(f"{address}/api/health", timeout=30, trust_env=False)
+    found = answer.json()["components"]["replica"]
+    assert found["status"] == "degraded"
+    assert "takes writes of its own" in found["detail"]
+
+
+def test_a_replica_that_is_not_there_costs_no_error(
+    site: Site, start_web: Callable[..., str]
+) -> None:
+    nowhere = "postgresql://clozone_app@127.0.0.1:9/clozone"
+    admin = site.admin(new_id())
+    admin.base_url = httpx2.URL(start_web(DATABASE_REPLICA_URL=nowhere))
+    make_key(admin, "one")
+    assert names_of_keys(admin) == ["one"]
+
+
+def _await_lists_on_replica(site: Site, admin: httpx2.Client) -> None:
+    before = site.lists_read_on("replica")
+
+    def served() -> bool:
+        names_of_keys(admin)
+        return site.lists_read_on("replica") > before
+
+    eventually(served)
