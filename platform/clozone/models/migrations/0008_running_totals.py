@@ -1,10 +1,10 @@
 """`daily_stats` holds running totals: everything up to and including a day, so a period is the
 difference of two rows however many sessions it had.
 
-The rows are made from the former ones, which hold the same per day: no session is read. While that
-goes on, analytics are read as before and changes of sessions wait; it takes about a second for
-each 25,000 rows. Workers of the version before must have ended: they would add to one day alone.
-`clozone analytics verify` tells whether what came out equals a recount from the sessions.
+The rows are made from the former ones, which hold the same per day: no session is read. Meanwhile
+analytics are read as before and changes of sessions wait, about ten seconds for 100,000 rows.
+Processes of the version before must have ended: they would add to one day alone. `clozone analytics
+verify` tells whether what came out equals a recount from the sessions.
 """
 
 from typing import Any
