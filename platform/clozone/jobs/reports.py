@@ -38,7 +38,8 @@ def backlog() -> list[Backlog]:
         WITH counted AS (
           SELECT queue, kind, state, count(*) AS jobs,
             min(run_at) FILTER (WHERE state = 'queued') AS oldest
-          FROM jobs WHERE state IN ('scheduled', 'queued', 'running', 'retrying', 'dead')
+          FROM jobs WHERE state = 'queued' OR state = 'running' OR state = 'dead'
+            OR state IN ('scheduled', 'retrying')
           GROUP BY queue, kind, state)
         SELECT queue, kind, jsonb_object_agg(state, jobs), min(oldest) FROM counted
         GROUP BY queue, kind ORDER BY queue, kind

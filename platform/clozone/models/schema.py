@@ -1,5 +1,6 @@
 """Bring the database's schema up to date: roles, numbered migrations, grants."""
 
+import time
 from pathlib import Path
 
 from playhouse.migrations import Runner
@@ -12,6 +13,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Any number the other users of the server do not use: it serialises concurrent migrations.
 _MIGRATION_LOCK = 7_026_311_904
+_LOCK_PAUSE_SECONDS = 0.5
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -20,7 +22,7 @@ def migrate(settings: Settings) -> list[str]:
     Two migrations started at once wait for each other; the second finds nothing to do.
     """
     with database.connection_context():
-        database.execute_sql("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+        _take_turn()
         try:
             _ensure_roles()
             applied: list[str] = Runner(database, str(MIGRATIONS)).up()
@@ -28,6 +30,16 @@ def migrate(settings: Settings) -> list[str]:
             return applied
         finally:
             database.execute_sql("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+
+
+def _take_turn() -> None:
+    """Wait until no other migration runs, without a statement that waits: an index that is being
+    built would wait for that one in turn.
+    """
+    while not database.execute_sql(
+        "SELECT pg_try_advisory_lock(%s)", (_MIGRATION_LOCK,)
+    ).fetchone()[0]:
+        time.sleep(_LOCK_PAUSE_SECONDS)
 
 
 def pending() -> list[str]:

@@ -1,11 +1,11 @@
 """The indexes of the seed, in use: what the repositories ask is explained on tables with rows."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from tests.support.plans import plans_of
 from tests.support.practice import Practice
 
 from clozone.infra.postgres import Scope, database, unit_of_work
@@ -74,36 +74,15 @@ def crowd(platform_db: None, settings: Settings) -> Practice:
     return crowds[0]
 
 
-class Statements(logging.Handler):
-    """What is sent to the database."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.seen: list[tuple[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.seen.append(record.msg)  # type: ignore[arg-type]
-
-
 @pytest.fixture
-def plan_of(crowd: Practice) -> Iterator[Callable[..., str]]:
+def plan_of(crowd: Practice) -> Callable[..., str]:
     """Runs a repository function for the organisation, and explains what it asked."""
-    log, statements = logging.getLogger("peewee"), Statements()
-    level = log.level
-    log.addHandler(statements)
-    log.setLevel(logging.DEBUG)
 
     def plan_of(function: Callable[..., Any], *arguments: Any, **named: Any) -> str:
-        with unit_of_work(crowd.scope):
-            statements.seen.clear()
-            function(*arguments, **named)
-            ((sql, parameters),) = statements.seen
-            lines = database.execute_sql(f"EXPLAIN {sql}", parameters).fetchall()
-        return "\n".join(line for (line,) in lines)
+        (plan,) = plans_of(crowd.scope, lambda: function(*arguments, **named))
+        return plan.text
 
-    yield plan_of
-    log.removeHandler(statements)
-    log.setLevel(level)
+    return plan_of
 
 
 def query(**filters: Any) -> SessionQuery:

@@ -1,0 +1,61 @@
+"""Organisations with so many rows in every growing table that a sequential scan would be wrong."""
+
+import psycopg
+from tests.support.tenant import Tenant
+
+from clozone.infra.postgres import Scope, database, unit_of_work
+from clozone.settings import Settings
+
+ROWS = 3_000
+_PASSED = "now() - n * interval '1 minute'"
+
+# Table → what differs from the row that it is copied from, as pairs for jsonb_build_object.
+GROWING = {
+    "profiles": "'email', n || '@' || t.id || '.example'",
+    "templates": "'updated_at', now()",
+    "assignments": "'updated_at', now()",
+    "training_sessions": "'vapi_call_id', n || 'c' || t.id, 'updated_at', " + _PASSED,
+    "session_grades": "'session_id', s.id",
+    "exports": "'session_id', s.id",
+    "webhook_events": "'call_id', n || 'e' || t.id, 'dedupe_key', '\\x' || md5(n || 'e' || t.id), "
+    f"'session_id', uuidv7(), 'received_at', {_PASSED}",
+    "jobs": f"'subject_id', uuidv7(), 'finished_at', {_PASSED}",
+    "job_attempts": "'job_id', j.id",
+    "llm_calls": "'session_id', uuidv7(), 'cache_key', '\\x' || md5(n || 'l' || t.id)",
+    "audit_log": "'target_id', uuidv7()",
+    "notification_deliveries": f"'message_id', 'msg' || n || t.id, 'finished_at', {_PASSED}",
+}
+_JOINED = {
+    "session_grades": "training_sessions s",
+    "exports": "training_sessions s",
+    "job_attempts": "jobs j",
+}
+
+
+def multiply(tenants: list[Tenant], settings: Settings, tables: dict[str, str] = GROWING) -> None:
+    """Give each of `tenants` ROWS more rows like its own one in each of these tables."""
+    for tenant in tenants:
+        with unit_of_work(Scope.platform()):
+            for table, differs in tables.items():
+                database.execute_sql(_copies(table, differs), {"org": tenant.org_id, "rows": ROWS})
+    owner = settings.database_migrate_url
+    assert owner is not None
+    with psycopg.connect(owner.get_secret_value(), autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
+def _copies(table: str, differs: str) -> str:
+    column = "org" if table == "templates" else "org_id"
+    joined = _JOINED.get(table)
+    numbers = (
+        f"(SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM {joined.split()[0]} "
+        f"WHERE org_id = %(org)s) AS {joined.split()[1]}"
+        if joined
+        else "generate_series(1, %(rows)s) AS n"
+    )
+    return f"""
+INSERT INTO {table} SELECT (jsonb_populate_record(t, jsonb_build_object(
+  'id', uuidv7(), 'created_at', {_PASSED}, {differs}))).*
+FROM {table} t, {numbers} WHERE n <= %(rows)s
+  AND t.ctid = (SELECT ctid FROM {table} WHERE {column} = %(org)s LIMIT 1)
+"""
