@@ -1,5 +1,6 @@
 """/api/analytics."""
 
+from http import HTTPStatus
 from typing import cast
 
 from quart import Blueprint, Response, current_app, request
@@ -60,7 +61,11 @@ async def _answer(question: Question) -> Response:
     status, fields, body = reply(
         answer, request.headers.get("Accept-Encoding"), request.headers.get("If-None-Match")
     )
-    return Response(body, status, headers=fields)
+    response = Response(body, status, headers=fields)
+    if status == HTTPStatus.NOT_MODIFIED:
+        # Quart describes the empty body, where these fields would describe the one not sent.
+        del response.headers["Content-Type"], response.headers["Content-Length"]
+    return response
 
 
 def _reads() -> Reads:

@@ -16,8 +16,10 @@ class Role(StrEnum):
 
     def at_least(self, least: "Role") -> bool:
         """Whether this role may do what `least` may."""
-        ranks = list(Role)
-        return ranks.index(self) >= ranks.index(least)
+        return _RANKS[self] >= _RANKS[least]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 @dataclass(frozen=True, slots=True)
