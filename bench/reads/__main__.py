@@ -4,6 +4,8 @@ python -m bench.reads [PART …] [--sizes 100k,1m] [--rounds N] [--seconds S]
 """
 
 import argparse
+import signal
+import sys
 
 from bench.queue.figures import Figure, show
 from bench.reads import (
@@ -38,6 +40,8 @@ PARTS = {
 def main() -> None:
     """Run the parts that were asked for, print their figures, keep and draw them."""
     options = _options()
+    # What was started ends with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     require_programs()
     modules = install_rival()
     figures: list[Figure] = []

@@ -1,5 +1,6 @@
 """The requests for an organisation's last thirty days, of both stacks, and a look at what they give."""
 
+import json
 from collections.abc import Iterable
 
 from bench.reads.asking import ask
@@ -36,9 +37,11 @@ def warm(run: Run, size: str, ports: Iterable[int], requests: Requests) -> None:
 def require_agreement(run: Run, our_port: int, their_port: int) -> None:
     """End the bench unless both count about the same calls of the same organisation."""
     place = 7
-    mine = ask(our_port, OURS, run.stage.people.manager_of(place))["totals"]["graded"]
-    other = f"/api/analytics?org_id={ORGANISATIONS[place]}&period=30d"
-    counts = [ask(their_port, f"{other}{form}&nocache=1")["completed"] for form in ("", "&agg=sql")]
-    if counts[0] != counts[1] or not mine > 0 or abs(mine / counts[0] - 1) > AGREEMENT:
-        raise SystemExit(f"The stacks do not agree: ours counts {mine} calls, the rival {counts}.")
-    print(f"  one organisation's last 30 days: {mine} calls graded, {counts[0]} at the rival's")
+    mine = ask(our_port, OURS, run.stage.people.manager_of(place))
+    path = f"/api/analytics?org_id={ORGANISATIONS[place]}&period=30d&nocache=1"
+    theirs = [ask(their_port, f"{path}{form}") for form in ("", "&agg=sql")]
+    ours, counts = mine["totals"]["graded"], [answer["completed"] for answer in theirs]
+    if counts[0] != counts[1] or not ours or abs(ours / counts[0] - 1) > AGREEMENT:
+        raise SystemExit(f"The stacks do not agree: ours counts {ours} calls, the rival {counts}.")
+    print(f"  one organisation: {ours} calls, {counts[0]} at the rival's; about", end=" ")
+    print(f"{len(json.dumps(mine))} bytes, {len(json.dumps(theirs[0]))} at the rival's")

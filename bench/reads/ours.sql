@@ -43,7 +43,8 @@ select md5('s' || i)::uuid, md5('org' || u % 50)::uuid, md5('user' || u)::uuid,
        md5('rubric' || t)::uuid, 'call_' || i,
        case when r2 < 0.70 then 'completed' when r2 < 0.85 then 'in_progress' else 'failed' end,
        moment, moment + d * interval '1 second', d,
-       jsonb_build_array(jsonb_build_object('index', 0, 'speaker', 'rep', 'text', repeat(md5(i::text), 6))), metrics,
+       jsonb_build_array(jsonb_build_object('index', 0, 'speaker', 'rep', 'text', repeat(md5(i::text), 6))),
+       case when r2 < 0.70 then metrics end,
        case when r2 < 0.70 then r1 < 0.35 end, r3 < 0.05, moment, moment
 from (select *, u % 50 + 50 * ((u / 50 + i % 4) % 20) t, (60 + r3 * 1740)::int d, now() - r4 * interval '365 days' moment
       from (select i, (random() * 1999)::int u, random() r1, random() r2, random() r3, random() r4

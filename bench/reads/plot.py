@@ -12,7 +12,7 @@ from bench.reads.uncached import FORMS
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-OURS, THEIRS, BESIDE = "#1f6f8b", "#b0b7bd", "#d98e04"
+OURS, THEIRS = "#1f6f8b", "#d98e04"
 FILES = (FOLDER / "reads.png", FOLDER / "reads.svg")
 
 
@@ -36,6 +36,8 @@ def _draw_rates(axes: Any, figures: dict[str, dict[str, Any]]) -> None:
         for name, figure in figures.items()
         if figure["unit"] == "requests/s" and name.startswith(("cached", "analytics uncached"))
     ]
+    if not bars:
+        return
     for place, (_, figure) in enumerate(bars):
         axes.barh(place - 0.2, figure["ours"], 0.38, color=OURS, label="Clozone")
         axes.barh(place + 0.2, figure["rival"], 0.38, color=THEIRS, label="Express, ioredis")
@@ -59,7 +61,8 @@ def _draw_rates(axes: Any, figures: dict[str, dict[str, Any]]) -> None:
         )
     axes.set_yticks(range(len(bars)), [_label(name) for name, _ in bars])
     axes.invert_yaxis()
-    axes.margins(x=0.45)
+    # Room for what is written beside the longest bar.
+    axes.set_xlim(right=1.7 * max((figure["ours"] for _, figure in bars)))
     axes.set_xlabel("requests per second")
     axes.set_title("Analytics of one organisation's last 30 days")
     handles, labels = axes.get_legend_handles_labels()
@@ -71,8 +74,8 @@ def _draw_growth(axes: Any, figures: dict[str, dict[str, Any]]) -> None:
     lines = {
         "report": ("Clozone, report", OURS, "-o"),
         "ranking of users": ("Clozone, ranking of users", OURS, "--s"),
-        js: ("Express, aggregated in JS", BESIDE, "-o"),
-        in_sql: ("Express, aggregated in SQL", BESIDE, "--s"),
+        js: ("Express, aggregated in JS", THEIRS, "-o"),
+        in_sql: ("Express, aggregated in SQL", THEIRS, "--s"),
     }
     for what, (label, colour, style) in lines.items():
         points = {
@@ -84,6 +87,10 @@ def _draw_growth(axes: Any, figures: dict[str, dict[str, Any]]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks([*SIZES.values()], [*SIZES])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlim(60_000, 17_000_000)
+    axes.set_ylim(0.5, 5_000)
     axes.set_xlabel("sessions in the database")
     axes.set_ylabel("p50 without a cache, ms")
     axes.set_title("The time of an answer, by the amount of data")
