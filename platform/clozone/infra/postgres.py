@@ -205,15 +205,16 @@ def before_commit(step: Callable[[], None]) -> None:
         last_steps.append(step)
 
 
-def after_commit(action: Callable[[], None]) -> None:
+def after_commit(action: Callable[[], None], *, first: bool = False) -> None:
     """Run `action` once the current unit of work has committed; never if it rolls back.
 
+    `first`: before those that were asked for earlier, which may tell others to look.
     A failing action is logged: the work it announces is committed, and the sweeper finds it.
     """
     actions = _after_commit.get()
     if actions is None:
         raise RuntimeError("there is no unit of work to wait for")
-    actions.append(action)
+    actions.insert(0 if first else len(actions), action)
 
 
 def _guarded(action: Callable[[], None]) -> None:

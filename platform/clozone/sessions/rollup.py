@@ -152,7 +152,7 @@ def _differences(
 
 def _roll_up() -> None:
     for (org_id,) in database.execute_sql("SELECT roll_up()"):
-        after_commit(partial(_forget, org_id))
+        after_commit(partial(_forget, org_id), first=True)
 
 
 def _forget(org_id: UUID) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from tests.support.practice import Practice
 
-from clozone.infra.postgres import Scope, before_commit, database, unit_of_work
+from clozone.infra.cache import forget_analytics
+from clozone.infra.cache_version import version_key
+from clozone.infra.postgres import Scope, after_commit, before_commit, database, unit_of_work
+from clozone.infra.redis import sync_redis
 from clozone.kit.clock import now
 from clozone.models.operations import DailyStat
 from clozone.sessions.rollup import EVERY_TEMPLATE, EVERYONE, NO_TEMPLATE, changing
@@ -190,3 +193,15 @@ def test_concurrent_changes_of_several_days_all_count(practice):
     assert failures == []
     assert practice.rollup() == practice.recount()
     assert graded(practice, EVERYONE, EVERY_TEMPLATE)[5] == 36
+
+
+def test_whoever_is_told_of_a_change_finds_the_cached_answers_gone(practice, settings):
+    redis, key = sync_redis(settings.cache_url), version_key(practice.org_id)
+    session_id, versions = practice.session(), []
+    forget_analytics(practice.org_id)
+    before = redis.get(key)
+    with unit_of_work(practice.scope):
+        after_commit(lambda: versions.append(redis.get(key)))
+        with changing(session_id) as session:
+            session.closed = True
+    assert versions[0] not in (before, None)
