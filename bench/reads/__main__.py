@@ -51,14 +51,16 @@ def main() -> None:
             print(f"\n{part}", flush=True)
             found = [*PARTS[part](run)]
             show(found)
+            # At once, so that what comes after cannot take it along if it fails.
+            if not options.dry:
+                whole_run_begins = options.only == [*PARTS] and not figures
+                write_figures(found, instead=whole_run_begins)
+                write_rounds(run.rounds_told, instead=whole_run_begins)
             figures += found
     print("\nAll figures; a ratio is ours ÷ rival, or ÷ what the name says\n")
     show(figures)
     if not options.dry:
-        whole = options.only == [*PARTS]
-        write_figures(figures, instead=whole)
-        write_rounds(run.rounds_told, instead=whole)
-        print("Written:", *(file.name for file in draw()), "reads.json, reads_rounds.json")
+        print("Written:", *(file.name for file in draw()), "reads.json reads_rounds.json")
     missed = [figure.figure for figure in figures if figure.holds is False]
     print(f"{len(missed)} of the figures miss their target." if missed else "Every target holds.")
 

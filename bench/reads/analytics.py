@@ -27,7 +27,7 @@ def theirs(run: Run, options: str = "") -> Requests:
 
 def warm(run: Run, size: str, ports: Iterable[int], requests: Requests) -> None:
     """Give the rival's cache all that will be asked, for its whole lifetime."""
-    run.stage.forget_theirs(size)
+    run.stage.stores.forget_theirs(size)
     lines = requests.file.read_text().splitlines()
     for port in ports:
         for path in lines:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bench.queue.figures import Figure, beside
 from bench.reads import analytics
 from bench.reads.run import Case, Run
-from bench.reads.stage import Pair, Server
+from bench.reads.stacks import Pair, Server
 
 NGINX = "behind nginx, two processes"
 ALONE = "one process, its own port"
@@ -17,10 +17,10 @@ def measure(run: Run) -> Iterator[Figure]:
     """Ours asks who wants to know and counts the request against a limit; the rival only counts."""
     stage, size = run.stage, run.main_size
     with (
-        stage.ours_behind_nginx(size) as ours,
-        stage.rival_behind_nginx(size) as rival,
-        stage.ours(size) as mine,
-        stage.rival(size) as other,
+        stage.stacks.ours_behind_nginx(size) as ours,
+        stage.stacks.rival_behind_nginx(size) as rival,
+        stage.stacks.ours(size) as mine,
+        stage.stacks.rival(size) as other,
     ):
         analytics.require_agreement(run, mine.port, other.port)
         yield from _beside(run, NGINX, ours, rival, at_least=2.0)

@@ -43,7 +43,7 @@ class Statements:
 def counted(stage: Stage, size: str) -> Iterator[Statements]:
     """Count from here to the end of the block, when the figures are there."""
     found = Statements()
-    with stage.statistics() as connection:
+    with stage.stores.statistics() as connection:
         connection.execute(_RESET, (ours_of(size),))
         yield found
         found.calls = dict(connection.execute(_CALLS, (ours_of(size),)).fetchall())

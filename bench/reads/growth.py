@@ -18,11 +18,11 @@ def measure(run: Run) -> Iterator[Figure]:
     with ExitStack() as stack:
         cases = {}
         for size in run.sizes:
-            ours = stack.enter_context(run.stage.ours(size, **UNCACHED))
+            ours = stack.enter_context(run.stage.stacks.ours(size, **UNCACHED))
             for what, path in OURS.items():
                 requests = analytics.ours(run, path)
                 cases[f"{what}, {size}"] = Case(ours.port, requests, connections=1)
-            rival = stack.enter_context(run.stage.rival(size))
+            rival = stack.enter_context(run.stage.stacks.rival(size))
             for form, options in FORMS.items():
                 requests = analytics.theirs(run, options)
                 cases[f"rival, {form}, {size}"] = Case(rival.port, requests, connections=1)

@@ -13,7 +13,7 @@ AT_MOST_PERCENT = 15
 def measure(run: Run) -> Iterator[Figure]:
     """Requests/s on the two cheapest routes that are limited."""
     size = run.main_size
-    with run.stage.ours(size) as limited, run.stage.unlimited(size) as unlimited:
+    with run.stage.stacks.ours(size) as limited, run.stage.stacks.unlimited(size) as unlimited:
         cases = {}
         for route, path in ROUTES.items():
             requests = analytics.ours(run, path)

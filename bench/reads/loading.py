@@ -34,12 +34,17 @@ def theirs_of(size: str) -> str:
 
 
 class Loading:
-    """Makes databases on the server of `superuser_url`. `environment` is the platform's own."""
+    """Makes databases on the server of `superuser_url`, to which `connection` is one.
 
-    def __init__(self, superuser_url: str, environment: Mapping[str, str]) -> None:
+    `environment` has the variables of the platform's processes.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection, superuser_url: str, environment: Mapping[str, str]
+    ) -> None:
+        self._connection = connection
         self._server = superuser_url.rpartition("/")[0]
         self._environment = environment
-        self._connection = psycopg.connect(superuser_url, autocommit=True)
 
     def provide(self, size: str, *, fresh: bool) -> None:
         """Make sure that both databases of a size are there, with today's schema in ours."""

@@ -14,7 +14,7 @@ from bench.queue.figures import Figure, alone, beside
 from bench.reads import analytics
 from bench.reads.open_loop import DRAIN_SECONDS, Order, Tally
 from bench.reads.run import Run
-from bench.reads.stage import Pair
+from bench.reads.stacks import Pair
 from bench.reads.uncached import UNCACHED
 
 SECONDS = 30.0
@@ -32,7 +32,7 @@ _START_SECONDS = 30.0
 def measure(run: Run) -> Iterator[Figure]:
     """Uncached reports and lists through nginx and two processes, webhooks beside them."""
     peaks, goods, webhooks, refusals, slowest, grown, unsent = [], [], [], [], [], [], []
-    with run.stage.ours_behind_nginx(run.main_size, **UNCACHED) as pair:
+    with run.stage.stacks.ours_behind_nginx(run.main_size, **UNCACHED) as pair:
         _load(run, pair, 0, run.seconds)
         for number in range(run.rounds):
             peak = _served(_load(run, pair, 0, SECONDS / 3)[0], SECONDS / 3)
@@ -56,7 +56,7 @@ def measure(run: Run) -> Iterator[Figure]:
                 "memory_mb_after": after / 2**20,
             }
             run.tell("overload", number, told)
-    with run.stage.database(run.main_size) as connection:
+    with run.stage.stores.database(run.main_size) as connection:
         connection.execute("TRUNCATE webhook_events, jobs CASCADE")
     name = f"at {TIMES_THE_PEAK:g} x the peak for {SECONDS:g} s"
     yield beside(

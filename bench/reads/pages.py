@@ -21,7 +21,7 @@ def measure(run: Run) -> Iterator[Figure]:
     """Page 1 and page 1,000, one connection. The last page of a list that has fewer."""
     size = run.main_size
     people = run.stage.people
-    with run.stage.database(size) as connection:
+    with run.stage.stores.database(size) as connection:
         row = connection.execute(_SESSIONS_OF_ONE).fetchone()
     assert row is not None
     deep_sessions = min(DEEP, row[0] // SESSIONS_PAGE)
@@ -29,7 +29,7 @@ def measure(run: Run) -> Iterator[Figure]:
     users = (f"/api/users?limit={PAGE}", people.of_big_organisation)
     sessions = (f"/api/sessions?limit={SESSIONS_PAGE}", people.manager_of(7))
     other = f"/api/users?org_id={BIG_ORGANISATION}&page_size={PAGE}&page="
-    with run.stage.ours(size) as ours, run.stage.rival(size) as rival:
+    with run.stage.stacks.ours(size) as ours, run.stage.stacks.rival(size) as rival:
 
         def case(path: str, token: str | None = None) -> Case:
             requests = run.stage.requests([f"{path} {token or ''}".strip()])

@@ -43,7 +43,7 @@ class Run:
             first = number % len(names)
             for name in names[first:] + names[:first]:
                 case = cases[name]
-                self.stage.forget_counts()
+                self.stage.stores.forget_counts()
                 case.prepare()
                 case.load(WARM_UP_SECONDS)
                 load = case.load(self.seconds)

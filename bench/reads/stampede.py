@@ -9,7 +9,7 @@ from bench.reads.asking import ask
 from bench.reads.counting import counted
 from bench.reads.people import ORGANISATIONS
 from bench.reads.run import Run
-from bench.reads.stage import Pair
+from bench.reads.stacks import Pair
 
 CLIENTS = 100
 TIMEOUT_SECONDS = 60
@@ -19,7 +19,10 @@ def measure(run: Run) -> Iterator[Figure]:
     """Through nginx and two processes, every round with another organisation's key."""
     stage, size = run.stage, run.main_size
     ours, theirs = [], []
-    with stage.ours_behind_nginx(size) as mine, stage.rival_behind_nginx(size) as rival:
+    with (
+        stage.stacks.ours_behind_nginx(size) as mine,
+        stage.stacks.rival_behind_nginx(size) as rival,
+    ):
         for number in range(run.rounds):
             ours.append(float(_ours(run, mine, number)))
             theirs.append(float(_theirs(run, rival, number)))
@@ -37,7 +40,7 @@ def measure(run: Run) -> Iterator[Figure]:
 
 def _ours(run: Run, pair: Pair, number: int) -> int:
     stage, size = run.stage, run.main_size
-    stage.forget_ours()
+    stage.stores.forget_ours()
     token = stage.people.manager_of(number % len(ORGANISATIONS))
     # What one computation of the same report takes, of another organisation.
     with counted(stage, size) as once:
@@ -51,7 +54,7 @@ def _ours(run: Run, pair: Pair, number: int) -> int:
 
 
 def _theirs(run: Run, pair: Pair, number: int) -> int:
-    run.stage.forget_theirs(run.main_size)
+    run.stage.stores.forget_theirs(run.main_size)
     before = _queries(pair)
     path = f"/api/analytics?org_id={ORGANISATIONS[number % len(ORGANISATIONS)]}&period=7d"
     asyncio.run(_at_once(pair.port, path, None))

@@ -20,7 +20,7 @@ def measure(run: Run) -> Iterator[Figure]:
     """Of each route, 50 requests one after the other. What opens a transaction is told apart."""
     stage, size = run.stage, run.main_size
     token = stage.people.manager_of(7)
-    with stage.ours(size) as cached, stage.ours(size, **UNCACHED) as uncached:
+    with stage.stacks.ours(size) as cached, stage.stacks.ours(size, **UNCACHED) as uncached:
         newest = ask(cached.port, "/api/sessions?limit=1", token)["items"][0]["id"]
 
         def read(path: str, port: int = cached.port) -> Callable[[], object]:
@@ -43,7 +43,7 @@ def measure(run: Run) -> Iterator[Figure]:
         }
         for route, (request, at_most) in routes.items():
             yield from _count(run, route, request, at_most)
-    with stage.database(size) as connection:
+    with stage.stores.database(size) as connection:
         connection.execute("TRUNCATE webhook_events, jobs CASCADE")
 
 

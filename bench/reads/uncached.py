@@ -14,7 +14,7 @@ UNCACHED = {"ANALYTICS_CACHE_SECONDS": "0"}
 def measure(run: Run) -> Iterator[Figure]:
     """Requests/s, p50 and p99 with 32 connections."""
     size = run.main_size
-    with run.stage.ours(size, **UNCACHED) as ours, run.stage.rival(size) as rival:
+    with run.stage.stacks.ours(size, **UNCACHED) as ours, run.stage.stacks.rival(size) as rival:
         cases = {"Clozone": Case(ours.port, analytics.ours(run))}
         for form, options in FORMS.items():
             cases[f"rival, {form}"] = Case(rival.port, analytics.theirs(run, options))
