@@ -17,7 +17,6 @@ from functools import partial
 from time import monotonic, time
 from uuid import UUID
 
-import redis
 from loguru import logger
 from redis.exceptions import RedisError
 
@@ -26,13 +25,10 @@ from clozone.infra.cache_lock import ComputationLock
 from clozone.infra.cache_store import AnswerStore
 from clozone.infra.cache_version import (
     ANYTHING_WRITTEN,
-    SET_VERSION,
-    VERSION_SECONDS,
     lock_key,
-    new_token,
     position_after,
-    version_key,
 )
+from clozone.infra.cache_writer import VersionWriter
 from clozone.infra.redis import sync_redis
 from clozone.infra.redis_pipeline import PipelinedRedis
 from clozone.settings import Settings
@@ -50,28 +46,26 @@ REFRESH_PAUSE_SECONDS = 0.25
 Compute = Callable[[int], Awaitable[bytes]]
 """`compute(after)` gives the body, from data that includes the WAL position `after`; 0 for any."""
 
-_writer: redis.Redis | None = None
+_writer: VersionWriter | None = None
 
 
 def init_cache(settings: Settings) -> None:
     """Set up `forget_analytics` for this process. Connects lazily."""
     global _writer  # noqa: PLW0603 - one client per process, like the connection pool
-    _writer = sync_redis(settings.cache_url)
+    if _writer is not None:
+        _writer.close()
+    _writer = VersionWriter(sync_redis(settings.cache_url, timeout_seconds=REDIS_TIMEOUT_SECONDS))
 
 
 def forget_analytics(org_id: UUID, position: int = 0) -> None:
     """Drop the organisation's answers: the next read computes. To be called after the commit.
 
     `position` is where the change ends in the write-ahead log; the next answers include it. 0 where
-    there is no replica. While Redis is away nothing is dropped, and an answer it still holds when
-    it comes back may be served until its lifetime is over.
+    there is no replica. While Redis is away they are dropped as soon as it is back, if this process
+    lives to see it; else an answer that Redis still holds may be served until its lifetime is over.
     """
-    if _writer is None:
-        return
-    try:
-        _writer.eval(SET_VERSION, 1, version_key(org_id), new_token(), position, VERSION_SECONDS)
-    except (RedisError, OSError) as error:
-        logger.bind(error=type(error).__name__).warning("cached analytics were not dropped")
+    if _writer is not None:
+        _writer.tell(org_id, position)
 
 
 class AnalyticsCache:

@@ -1,0 +1,78 @@
+"""The writing side of the analytics cache: a new version after each change.
+
+While Redis is away a change is noted, and told as soon as Redis is back: it may come back with all
+that it held before, and nothing else says that this is not true any more.
+"""
+
+import threading
+from uuid import UUID
+
+import redis
+from loguru import logger
+from redis.exceptions import RedisError
+
+from clozone.infra.cache_version import SET_VERSION, VERSION_SECONDS, new_token, version_key
+
+TRY_AGAIN_SECONDS = 1.0
+
+
+class VersionWriter:
+    """Sets versions, from any thread. What it notes, it knows as long as the process lives."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._untold: dict[UUID, int] = {}
+        self._teller: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def tell(self, org_id: UUID, position: int) -> None:
+        """Make the organisation's answers void: now, or when Redis is back.
+
+        `position` is where the change ends in the write-ahead log. While changes are noted, this
+        one is too, so that nobody waits for a Redis that is known to be away.
+        """
+        with self._lock:
+            away = self._teller is not None
+        if away or not self._set(org_id, position):
+            self._note(org_id, position)
+
+    def close(self) -> None:
+        """Forget what is noted."""
+        self._closed.set()
+
+    def _set(self, org_id: UUID, position: int) -> bool:
+        key = version_key(org_id)
+        try:
+            self._client.eval(SET_VERSION, 1, key, new_token(), position, VERSION_SECONDS)
+        except (RedisError, OSError) as error:
+            logger.bind(error=type(error).__name__).warning("cached analytics are not void yet")
+            return False
+        return True
+
+    def _note(self, org_id: UUID, position: int) -> None:
+        with self._lock:
+            self._untold[org_id] = max(position, self._untold.get(org_id, 0))
+            if self._teller is None:
+                self._teller = threading.Thread(
+                    target=self._tell_later, name="cache versions", daemon=True
+                )
+                self._teller.start()
+
+    def _tell_later(self) -> None:
+        while not self._closed.wait(TRY_AGAIN_SECONDS):
+            with self._lock:
+                untold = list(self._untold.items())
+            for org_id, position in untold:
+                if not self._set(org_id, position):
+                    break
+                self._told(org_id, position)
+            with self._lock:
+                if not self._untold:
+                    self._teller = None
+                    return
+
+    def _told(self, org_id: UUID, position: int) -> None:
+        with self._lock:
+            if self._untold[org_id] == position:
+                del self._untold[org_id]

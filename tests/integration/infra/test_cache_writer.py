@@ -1,0 +1,71 @@
+"""Changes that are made while Redis does not answer."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from clozone.infra.cache_version import version_key
+from clozone.infra.cache_writer import VersionWriter
+from clozone.infra.redis import sync_redis
+from clozone.kit.ids import new_id
+from clozone.local.bundle import Bundle
+
+PATIENT_SECONDS = 30
+POSITION = 2**40
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    """A server of our own, to be stopped."""
+    with Bundle(tmp_path_factory.mktemp("cache-redis") / "home", port=0, parts=["valkey"]) as it:
+        yield it
+
+
+@pytest.fixture
+def writer(valkey: Bundle) -> Iterator[VersionWriter]:
+    url = valkey.environment()["REDIS_URL"]
+    writer = VersionWriter(sync_redis(url, timeout_seconds=0.2))
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def position_in(valkey: Bundle) -> Callable[..., int | None]:
+    """The position of an organisation's version, None without one."""
+    client = sync_redis(valkey.environment()["REDIS_URL"], timeout_seconds=PATIENT_SECONDS)
+
+    def position_in(org_id: object) -> int | None:
+        version = client.get(version_key(org_id))  # type: ignore[arg-type]
+        return None if version is None else int.from_bytes(version[16:], "big")
+
+    return position_in
+
+
+def test_a_change_is_told_at_once(writer, position_in):
+    org_id = new_id()
+    writer.tell(org_id, POSITION)
+    assert position_in(org_id) == POSITION
+
+
+def test_changes_while_redis_is_away_are_told_when_it_is_back(valkey, writer, position_in):
+    first, second = new_id(), new_id()
+    writer.tell(first, 1)
+    valkey.kill("valkey", signal.SIGSTOP)
+    try:
+        writer.tell(first, POSITION)
+        writer.tell(second, 7)
+        writer.tell(first, POSITION - 1)
+    finally:
+        valkey.kill("valkey", signal.SIGCONT)
+    deadline = time.monotonic() + PATIENT_SECONDS
+    while (position_in(first), position_in(second)) != (POSITION, 7):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # And the next ones are told at once again.
+    while writer._teller is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    writer.tell(second, 8)
+    assert position_in(second) == 8
