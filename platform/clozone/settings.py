@@ -6,9 +6,9 @@
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clozone.kit.rates import read_rate
@@ -289,6 +289,15 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @model_validator(mode="after")
+    def _lock_past_the_pooler(self) -> Self:
+        if self.database_pooler == "transaction" and not self.database_direct_url:
+            raise ValueError(
+                "DATABASE_POOLER=transaction needs DATABASE_DIRECT_URL, the address of PostgreSQL "
+                "itself: a lock that outlives a transaction cannot be had through the pooler"
+            )
+        return self
 
     @property
     def cache_url(self) -> str:

@@ -126,6 +126,7 @@ def init_database_as_owner(settings: Settings) -> None:
 
 
 def _point(pool: ServerPool, url: SecretStr, settings: Settings, size: int) -> None:
+    pool.connect_params.clear()  # peewee would add to what another address needed
     pool.init(
         url.get_secret_value(),
         max_connections=size,
