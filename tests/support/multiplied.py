@@ -25,28 +25,30 @@ GROWING = {
     "audit_log": "'target_id', uuidv7()",
     "notification_deliveries": f"'message_id', 'msg' || n || t.id, 'finished_at', {_PASSED}",
 }
-_JOINED = {
-    "session_grades": "training_sessions s",
-    "exports": "training_sessions s",
-    "job_attempts": "jobs j",
-}
+# What stands for another table's rows in a difference, each copy getting the next of them.
+_JOINED = {"s.id": "training_sessions s", "j.id": "jobs j"}
 
 
-def multiply(tenants: list[Tenant], settings: Settings, tables: dict[str, str] = GROWING) -> None:
-    """Give each of `tenants` ROWS more rows like its own one in each of these tables."""
+def multiply(tenants: list[Tenant], settings: Settings) -> None:
+    """Give each of `tenants` ROWS more rows like its own one in each of the GROWING tables."""
     for tenant in tenants:
-        with unit_of_work(Scope.platform()):
-            for table, differs in tables.items():
-                database.execute_sql(_copies(table, differs), {"org": tenant.org_id, "rows": ROWS})
+        add_copies(tenant, ROWS, GROWING)
     owner = settings.database_migrate_url
     assert owner is not None
     with psycopg.connect(owner.get_secret_value(), autocommit=True) as connection:
         connection.execute("ANALYZE")
 
 
+def add_copies(tenant: Tenant, rows: int, tables: dict[str, str]) -> None:
+    """Give `tenant` so many more rows like its own one in each of `tables`, told as in GROWING."""
+    with unit_of_work(Scope.platform()):
+        for table, differs in tables.items():
+            database.execute_sql(_copies(table, differs), {"org": tenant.org_id, "rows": rows})
+
+
 def _copies(table: str, differs: str) -> str:
     column = "org" if table == "templates" else "org_id"
-    joined = _JOINED.get(table)
+    joined = next((_JOINED[name] for name in _JOINED if f", {name}" in differs), None)
     numbers = (
         f"(SELECT id, row_number() OVER (ORDER BY id DESC) AS n FROM {joined.split()[0]} "
         f"WHERE org_id = %(org)s) AS {joined.split()[1]}"

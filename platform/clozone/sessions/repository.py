@@ -18,6 +18,8 @@ LEFT JOIN templates t ON t.id = s.template_id
 LEFT JOIN session_grades g ON g.session_id = s.id AND s.status = 'completed'
 LEFT JOIN rubrics r ON r.id = g.rubric_id"""
 
+_JOB = "id, kind, state, created_at, attempt, last_error, run_at, started_at, finished_at"
+
 
 def session_page(
     query: SessionQuery, only_user: UUID | None, after: Position | None
@@ -114,28 +116,25 @@ def reviews(session_id: UUID) -> list[Record]:
     )
 
 
-def jobs(session_id: UUID) -> list[Record]:
-    """The jobs on a session, in the order they were added."""
-    return records(
+def jobs_and_exports(session_id: UUID) -> tuple[list[Record], list[Record]]:
+    """In one statement: the jobs on a session, in the order they were added, and the files made
+    from it, the latest first.
+    """
+    found = records(
         (
-            """
-            SELECT id, kind, state, attempt, last_error, created_at, run_at, started_at, finished_at
-            FROM jobs WHERE subject_id = %(id)s ORDER BY created_at, id""",
+            f"""
+            SELECT true AS is_job, {_JOB}, NULL::bigint AS size_bytes, NULL::timestamptz AS ready_at
+            FROM jobs WHERE subject_id = %(id)s
+            UNION ALL
+            SELECT false, id, kind, state, created_at, NULL, NULL, NULL, NULL, NULL,
+              size_bytes, ready_at
+            FROM exports WHERE session_id = %(id)s
+            ORDER BY created_at, id""",  # noqa: S608 - constants only
             {"id": session_id},
         )
     )
-
-
-def exports(session_id: UUID) -> list[Record]:
-    """The files made from a session, the latest first."""
-    return records(
-        (
-            """
-            SELECT id, kind, state, size_bytes, created_at, ready_at FROM exports
-            WHERE session_id = %(id)s ORDER BY created_at DESC, id DESC""",
-            {"id": session_id},
-        )
-    )
+    jobs = [row for row in found if row["is_job"]]
+    return jobs, [row for row in reversed(found) if not row["is_job"]]
 
 
 def _one(statement: Statement) -> Record | None:

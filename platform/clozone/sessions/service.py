@@ -74,6 +74,7 @@ def read_session(actor: Actor, session_id: UUID) -> Record:
     """Everything about a session, in the shape of SessionDetail. Raises NotFound."""
     row = _visible(actor, repository.session_detail(session_id))
     is_manager = actor.role.at_least(Role.manager)
+    jobs, exports = repository.jobs_and_exports(session_id)
     return row | {
         "call": {
             "vapi_call_id": row["vapi_call_id"],
@@ -84,20 +85,17 @@ def read_session(actor: Actor, session_id: UUID) -> Record:
         },
         "grade": None if row["grade_id"] is None else row | {"created_at": row["graded_at"]},
         "reviews": repository.reviews(session_id),
-        "pipeline": [
-            job if is_manager else job | {"last_error": None} for job in repository.jobs(session_id)
-        ],
-        "exports": repository.exports(session_id),
+        "pipeline": [job if is_manager else job | {"last_error": None} for job in jobs],
+        "exports": exports,
     }
 
 
 def read_progress(actor: Actor, session_id: UUID) -> Record:
     """Where a session stands, in the shape of SessionProgress. Raises NotFound."""
-    # In this order: a step's outcome and the job of the next step commit together, so what is read
-    # later is never older than what was read before.
+    # In this order: a step's outcome and the job of the next step commit together, so the jobs are
+    # never older than the session.
     row = _visible(actor, repository.session_item(session_id))
-    jobs = repository.jobs(session_id)
-    exports = repository.exports(session_id)
+    jobs, exports = repository.jobs_and_exports(session_id)
     return {
         "session_id": row["id"],
         "status": row["status"],
