@@ -11,9 +11,6 @@ together does not expire together. After that it is served still, up to ANALYTIC
 after it was computed, while one instance computes it anew.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
 from time import monotonic, time
 from uuid import UUID
 
@@ -21,13 +18,9 @@ from loguru import logger
 from redis.exceptions import RedisError
 
 from clozone.infra.cache_answer import Answer, unpack
-from clozone.infra.cache_lock import ComputationLock
+from clozone.infra.cache_computing import Computations, Compute
 from clozone.infra.cache_store import AnswerStore
-from clozone.infra.cache_version import (
-    ANYTHING_WRITTEN,
-    lock_key,
-    position_after,
-)
+from clozone.infra.cache_version import ANYTHING_WRITTEN
 from clozone.infra.cache_writer import VersionWriter
 from clozone.infra.redis import sync_redis
 from clozone.infra.redis_pipeline import PipelinedRedis
@@ -36,15 +29,8 @@ from clozone.settings import Settings
 REDIS_TIMEOUT_SECONDS = 0.5
 # After a failure Redis is left alone for this long, and every answer is computed.
 REDIS_PAUSE_SECONDS = 5.0
-# How often an answer that another instance computes is looked for, and for how long at most.
-FIRST_LOOK_SECONDS = 0.005
-LOOK_EVERY_SECONDS = 0.05
-LONGEST_WAIT_SECONDS = 20.0
-# Another instance is refreshing: ask no more for so long.
-REFRESH_PAUSE_SECONDS = 0.25
 
-Compute = Callable[[int], Awaitable[bytes]]
-"""`compute(after)` gives the body, from data that includes the WAL position `after`; 0 for any."""
+__all__ = ["AnalyticsCache", "Answer", "Compute", "forget_analytics", "init_cache"]
 
 _writer: VersionWriter | None = None
 
@@ -77,16 +63,12 @@ class AnalyticsCache:
         self._store = AnswerStore(
             self._redis, settings.analytics_cache_seconds, settings.analytics_cache_stale_seconds
         )
-        self._missing: dict[tuple[UUID, str, bytes], asyncio.Task[Answer]] = {}
-        self._refreshing: dict[tuple[UUID, str, bytes], asyncio.Task[None]] = {}
+        self._computations = Computations(self._redis, self._store, self._pause)
         self._pause_until = 0.0
 
     async def close(self) -> None:
         """End what is being computed and close the connection."""
-        tasks = [*self._missing.values(), *self._refreshing.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._computations.close()
         await self._redis.close()
 
     async def get(self, org_id: UUID, name: str, compute: Compute) -> Answer:
@@ -103,107 +85,12 @@ class AnalyticsCache:
                 self._pause(error)
             else:
                 if kept is None:
-                    return await self._miss(org_id, name, version, compute)
+                    return await self._computations.join(org_id, name, version, compute)
                 fresh_until, answer = unpack(kept)
                 if fresh_until < time():
-                    self._refresh(org_id, name, version, compute)
+                    self._computations.refresh(org_id, name, version, compute)
                 return answer
         return Answer.of(await compute(ANYTHING_WRITTEN))
-
-    # ---- Computing for those who wait -----------------------------------------------------------
-
-    async def _miss(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> Answer:
-        key = (org_id, name, version)
-        task = self._missing.get(key)
-        if task is None:
-            task = asyncio.create_task(self._fill(org_id, name, version, compute))
-            self._missing[key] = task
-            task.add_done_callback(partial(self._let_go, key))
-        # A client that leaves must not take the answer of the others with it.
-        return await asyncio.shield(task)
-
-    def _let_go(self, key: tuple[UUID, str, bytes], task: asyncio.Task[Answer]) -> None:
-        del self._missing[key]
-        if not task.cancelled():
-            task.exception()  # seen, even if all who waited have left
-
-    async def _fill(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> Answer:
-        """What another instance stores in the meantime, or what we compute."""
-        try:
-            found = await self._await_turn(org_id, name, version)
-        except RedisError as error:
-            self._pause(error)
-            found = None
-        if isinstance(found, Answer):
-            return found
-        if found is None:
-            return Answer.of(await compute(ANYTHING_WRITTEN))
-        version, lock = found
-        try:
-            return await self._compute(org_id, name, version, compute)
-        finally:
-            await lock.release()
-
-    async def _await_turn(
-        self, org_id: UUID, name: str, version: bytes
-    ) -> Answer | tuple[bytes, ComputationLock] | None:
-        """Look for the answer until it is there or it is our turn to compute it.
-
-        Then the lock is ours, for the version that holds now. None if neither came about in time.
-        """
-        give_up_at, pause = monotonic() + LONGEST_WAIT_SECONDS, FIRST_LOOK_SECONDS
-        while monotonic() < give_up_at:
-            lock = ComputationLock(self._redis, lock_key(org_id, name, version))
-            ours = await lock.acquire()
-            try:
-                current, kept = await self._store.read(org_id, name)
-            except BaseException:
-                lock.abandon()
-                raise
-            if ours and kept is None and current == version:
-                return version, lock
-            if ours:
-                await lock.release()
-            if kept is not None:
-                return unpack(kept)[1]
-            if current == version:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LOOK_EVERY_SECONDS)
-            version = current
-        return None
-
-    # ---- Computing for those who come later -----------------------------------------------------
-
-    def _refresh(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> None:
-        key = (org_id, name, version)
-        if key not in self._refreshing:
-            task = asyncio.create_task(self._recompute(org_id, name, version, compute))
-            self._refreshing[key] = task
-            task.add_done_callback(lambda _: self._refreshing.pop(key))
-
-    async def _recompute(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> None:
-        lock = ComputationLock(self._redis, lock_key(org_id, name, version))
-        try:
-            if not await lock.acquire():
-                await asyncio.sleep(REFRESH_PAUSE_SECONDS)
-                return
-            current, kept = await self._store.read(org_id, name)
-            if current == version and (kept is None or unpack(kept)[0] < time()):
-                await self._compute(org_id, name, version, compute)
-            await lock.release()
-        except Exception as error:
-            # Nobody waits for it, and the next one may try when the lock has run out.
-            logger.bind(error=type(error).__name__).warning("a cached answer was not refreshed")
-        finally:
-            lock.abandon()
-
-    async def _compute(self, org_id: UUID, name: str, version: bytes, compute: Compute) -> Answer:
-        body = await compute(position_after(version))
-        try:
-            return await self._store.write(org_id, name, version, body)
-        except RedisError as error:
-            self._pause(error)
-            return Answer.of(body)
 
     def _pause(self, error: Exception) -> None:
         if monotonic() >= self._pause_until:
