@@ -182,8 +182,14 @@ def test_the_command_line_finds_and_mends(practice, environment):
 def test_the_command_line_takes_all_organisations(practice, environment):
     practice.graded(40)
     damage(practice)
-    assert clozone(environment, "rebuild").returncode == 0
-    assert clozone(environment, "verify").returncode == 0
+    Practice()
+    for verb in ("rebuild", "verify"):
+        answer = clozone(environment, verb)
+        assert answer.returncode == 0
+        lines = answer.stderr.splitlines()
+        assert len(lines) >= 2
+        assert lines[0].startswith(f"1 of {len(lines)} organisations: ")
+        assert sum(str(practice.org_id) in line for line in lines) == 1
 
 
 def test_the_command_line_knows_no_other_organisation(environment, practice):
