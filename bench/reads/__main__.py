@@ -69,12 +69,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench.reads", description="Measure reads beside Express, ioredis and node-postgres."
     )
-    parser.add_argument("--sizes", type=_sizes, default=[*SIZES], help=f"of: {','.join(SIZES)}")
+    parser.add_argument("--sizes", type=_sizes, default=[*SIZES], help=f"of: {', '.join(SIZES)}")
     parser.add_argument("--rounds", type=_at_least_one, default=5, help="interleaved (default 5)")
     parser.add_argument(
         "--seconds", type=_at_least_one, default=5, help="of load of each case (default 5)"
     )
-    parser.add_argument("--only", type=_parts, default=[*PARTS], help=f"of: {','.join(PARTS)}")
+    parser.add_argument("--only", type=_parts, default=[*PARTS], help=f"of: {', '.join(PARTS)}")
     parser.add_argument("--fresh", action="store_true", help="load the data anew")
     parser.add_argument("--dry", action="store_true", help="write no results")
     return parser.parse_args()

@@ -98,7 +98,8 @@ class Load:
     def send(self, due: float) -> None:
         """Send the next request, which was due at this moment."""
         if not self.free:
-            self.tally.counts["unsent"] += 1
+            # In the closed loop nothing is due without a connection.
+            self.tally.counts["unsent"] += 1 if self.order.rate else 0
             return
         self.pending += 1
         self._quiet.clear()
@@ -110,7 +111,7 @@ class Load:
         self.tally.note(status, perf_counter() - due)
         if self.pending == 0:
             self._quiet.set()
-        if self.order.rate == 0 and self.free and not self.over:
+        if self.order.rate == 0 and not self.over:
             self.send(perf_counter())
 
     async def _connect(self) -> bool:
@@ -150,7 +151,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """A part of an answer came."""
         self._buffer += data
-        length = _length_of_response(self._buffer)
+        length = length_of_response(self._buffer)
         if length is None or self._due is None:
             return
         status, due = self._buffer[9:12].decode(), self._due
@@ -172,7 +173,7 @@ class Connection(asyncio.Protocol):
             self._load.answered("broken", self._due)
 
 
-def _length_of_response(received: bytearray) -> int | None:
+def length_of_response(received: bytearray) -> int | None:
     """The length of the response that `received` begins with; None as long as a part is missing."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
