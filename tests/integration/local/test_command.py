@@ -86,6 +86,28 @@ def test_up_in_the_background(environment: dict[str, str], home: Path) -> None:
     assert "not running" in _clozone(environment, "down").stdout
 
 
+def test_up_with_a_replica(environment: dict[str, str]) -> None:
+    try:
+        _clozone(environment, "up", "--detach", "--replica")
+        status = _status(environment)
+        states = {each["name"]: each["state"] for each in status["processes"]}
+        assert states == dict.fromkeys([*PROCESSES, "replica"], "ready")
+        components = httpx2.get(f"{status['url']}/api/health").json()["components"]
+        assert components["replica"]["status"] == "up"
+        # A command that attaches itself to the bundle reads and writes as ever.
+        _clozone(environment, "analytics", "verify")
+    finally:
+        _clozone(environment, "down")
+    try:
+        _clozone(environment, "up", "--detach")
+        status = _status(environment)
+        assert [each["name"] for each in status["processes"]] == PROCESSES
+        components = httpx2.get(f"{status['url']}/api/health").json()["components"]
+        assert "replica" not in components
+    finally:
+        _clozone(environment, "down")
+
+
 def test_up_after_its_supervisor_was_killed(environment: dict[str, str]) -> None:
     try:
         _clozone(environment, "up", "--detach")
