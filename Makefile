@@ -62,11 +62,12 @@ bench-queue: .venv/run  ## Measure the job ledger beside BullMQ, Celery, huey, d
 test: .venv/dev  ## Run every test against real servers
 	$(BIN)/pytest -n auto --dist loadfile
 
-lint: .venv/dev  ## Check style, types and layers
+lint: .venv/dev  ## Check style, types, layers, and that migrations lock nothing for long
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.migration_lint
 
 format: .venv/dev  ## Format the code
 	$(BIN)/ruff check --fix .
