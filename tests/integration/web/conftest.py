@@ -1,13 +1,14 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dummy_api
 import httpx2
 import pytest
+import uvloop
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
@@ -17,6 +18,11 @@ from clozone.infra.postgres import init_database
 from clozone.infra.rate_limit import KEY_PREFIX
 from clozone.infra.redis import sync_redis
 from clozone.settings import Settings
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The event loop that web processes run on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
