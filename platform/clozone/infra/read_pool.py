@@ -23,12 +23,16 @@ BUSY = "The platform is busy. Try again in a moment."
 
 
 class ReadPool:
-    """Connections to the server at `url`; made on the event loop, connects when first asked."""
+    """Connections to the server at `url`; made on the event loop, connects when first asked.
 
-    def __init__(self, url: str, settings: Settings, name: str) -> None:
+    With `repeats`, a read whose connection is lost is sent once more on another.
+    """
+
+    def __init__(self, url: str, settings: Settings, *, repeats: bool) -> None:
         self.waits = PoolWaits()
         self._url = url
-        self._name = f"clozone {settings.clozone_instance} {name}"
+        self._name = f"clozone {settings.clozone_instance} reads"
+        self._repeats = repeats
         self._size = settings.database_read_connections
         self._wait_seconds = settings.offload_wait_seconds
         self._timeout_ms = settings.database_statement_timeout_ms
@@ -40,13 +44,12 @@ class ReadPool:
         """The rows of one read-only statement.
 
         Raises Unavailable when no connection came free in time, peewee's OperationalError or
-        InterfaceError when the server is away or the statement took too long. A connection that
-        was lost meanwhile costs nobody a read: it is repeated once on another.
+        InterfaceError when the server is away or the statement took too long.
         """
         try:
             return await self._fetch(sql, args)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if not is_lost(error):
+            if not (self._repeats and is_lost(error)):
                 raise as_peewee(error) from error
         if self._pool is not None:
             await self._pool.expire_connections()

@@ -23,12 +23,14 @@ class Reads:
     """
 
     def __init__(self, settings: Settings, watch: ReplicaWatch | None = None) -> None:
-        self._primary = ReadPool(settings.database_url.get_secret_value(), settings, "reads")
+        url = settings.database_url.get_secret_value()
+        self._primary = ReadPool(url, settings, repeats=True)
         self._watch = watch
         self._replica: ReadPool | None = None
         if watch is not None and settings.database_replica_url is not None:
             url = settings.database_replica_url.get_secret_value()
-            self._replica = ReadPool(url, settings, "reads")
+            # What is lost here is repeated on the primary.
+            self._replica = ReadPool(url, settings, repeats=False)
             watch.when_unfit(self._replica.abort)
 
     async def fetch(self, sql: str, *args: Any, after: int = 0) -> list[asyncpg.Record]:
