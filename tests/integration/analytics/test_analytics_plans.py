@@ -131,6 +131,8 @@ def test_the_rollup_is_read_by_its_primary_key_and_nothing_from_end_to_end(plans
             assert node["Index Name"] == "daily_stats_pkey"
             for column in ("org_id", "user_id", "template_id", "day"):
                 assert f"{column} " in node["Index Cond"]
+    # One statement, and so one state of the rollup.
+    assert len([node for node in found if "Parent Relationship" not in node]) == 1
     assert not {"Seq Scan", "Bitmap Heap Scan"} & {node["Node Type"] for node in found}
 
 

@@ -155,7 +155,8 @@ def latest(who: str, what: str, day: str) -> str:
 
 
 # The days of a period on which something changed; then, with `score_counts`, the totals at its end,
-# before it, and before the period of the same length that precedes it. `person` may be ALL.
+# before it, and before the period of the same length that precedes it. `person` may be ALL. One
+# statement, so that the days add up to the totals while others commit.
 REPORT = f"""
 CREATE FUNCTION analytics_report(org uuid, person uuid, first_day date, last_day date)
 RETURNS TABLE (day date, {TOTALS}, score_counts integer[]) LANGUAGE plpgsql ROWS 40
@@ -165,8 +166,8 @@ BEGIN{ENTER}
   RETURN QUERY
     SELECT d.day, {each("d.%")}, NULL::integer[] FROM daily_stats d
     WHERE d.org_id = org AND d.user_id = person AND d.template_id = {ALL}
-      AND d.day BETWEEN first_day AND last_day;
-  RETURN QUERY
+      AND d.day BETWEEN first_day AND last_day
+    UNION ALL
     SELECT edge.day, {each("d.%")}, d.score_counts
     FROM (VALUES (last_day), (first_day - 1),
         (first_day - (last_day - first_day) - 2)) AS edge (day),
