@@ -35,9 +35,9 @@ def _beside(
     loads = run.take_turns(
         f"cached, {where}",
         {
-            "Clozone": Case(ours.port, analytics.ours(run), connections),
+            "Clozone": Case(ours, analytics.ours(run), connections),
             "rival": Case(
-                rival.port,
+                rival,
                 requests,
                 connections,
                 lambda: analytics.warm(run, run.main_size, [rival.port], requests),
@@ -61,4 +61,10 @@ def _beside(
         "ms",
         "less than 1 x" if where == NGINX else None,
         (lambda ratio: ratio < 1) if where == NGINX else None,
+    )
+    yield beside(
+        f"cached analytics, {where}: processor time per request, without nginx",
+        [load.cpu_us for load in mine],
+        [load.cpu_us for load in theirs],
+        "us",
     )

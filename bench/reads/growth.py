@@ -21,11 +21,11 @@ def measure(run: Run) -> Iterator[Figure]:
             ours = stack.enter_context(run.stage.stacks.ours(size, **UNCACHED))
             for what, path in OURS.items():
                 requests = analytics.ours(run, path)
-                cases[f"{what}, {size}"] = Case(ours.port, requests, connections=1)
+                cases[f"{what}, {size}"] = Case(ours, requests, connections=1)
             rival = stack.enter_context(run.stage.stacks.rival(size))
             for form, options in FORMS.items():
                 requests = analytics.theirs(run, options)
-                cases[f"rival, {form}, {size}"] = Case(rival.port, requests, connections=1)
+                cases[f"rival, {form}, {size}"] = Case(rival, requests, connections=1)
         loads = run.take_turns("growth", cases)
     least, most = run.sizes[0], run.sizes[-1]
     for what in OURS:

@@ -17,8 +17,8 @@ def measure(run: Run) -> Iterator[Figure]:
         cases = {}
         for route, path in ROUTES.items():
             requests = analytics.ours(run, path)
-            cases[f"{route}, limited"] = Case(limited.port, requests)
-            cases[f"{route}, unlimited"] = Case(unlimited.port, requests)
+            cases[f"{route}, limited"] = Case(limited, requests)
+            cases[f"{route}, unlimited"] = Case(unlimited, requests)
         loads = run.take_turns("limiter", cases)
     for route in ROUTES:
         yield beside(
@@ -28,4 +28,10 @@ def measure(run: Run) -> Iterator[Figure]:
             "requests/s",
             f"at least {1 - AT_MOST_PERCENT / 100:g} x",
             lambda ratio: ratio >= 1 - AT_MOST_PERCENT / 100,
+        )
+        yield beside(
+            f"processor time per request with the rate limiter, beside without: {route}",
+            [load.cpu_us for load in loads[f"{route}, limited"]],
+            [load.cpu_us for load in loads[f"{route}, unlimited"]],
+            "us",
         )

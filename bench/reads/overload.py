@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 
 from bench.queue.figures import Figure, alone, beside
 from bench.reads import analytics
 from bench.reads.open_loop import DRAIN_SECONDS, Order, Tally
+from bench.reads.processes import resident_bytes
 from bench.reads.run import Run
 from bench.reads.stacks import Pair
 from bench.reads.uncached import UNCACHED
@@ -36,9 +36,9 @@ def measure(run: Run) -> Iterator[Figure]:
         _load(run, pair, 0, run.seconds)
         for number in range(run.rounds):
             peak = _served(_load(run, pair, 0, SECONDS / 3)[0], SECONDS / 3)
-            before = _memory(pair)
+            before = resident_bytes(pair.pids)
             reads, posts = _load(run, pair, TIMES_THE_PEAK * peak, SECONDS)
-            after = _memory(pair)
+            after = resident_bytes(pair.pids)
             refused = reads.times.get("503", [0.0])
             peaks.append(peak)
             goods.append(_served(reads, SECONDS))
@@ -120,12 +120,3 @@ def _run(order: Order) -> Tally:
 
 def _served(reads: Tally, seconds: float) -> float:
     return reads.counts["200"] / seconds
-
-
-def _memory(pair: Pair) -> int:
-    """Resident bytes of both web processes."""
-    total = 0
-    for server in pair.servers:
-        status = Path(f"/proc/{server.process.pid}/status").read_text()
-        total += int(status.split("VmRSS:")[1].split()[0]) * 1024
-    return total

@@ -33,7 +33,7 @@ def measure(run: Run) -> Iterator[Figure]:
 
         def case(path: str, token: str | None = None) -> Case:
             requests = run.stage.requests([f"{path} {token or ''}".strip()])
-            return Case(ours.port if token else rival.port, requests, connections=1)
+            return Case(ours if token else rival, requests, connections=1)
 
         loads = run.take_turns(
             "pages",

@@ -4,9 +4,11 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from bench.reads.processes import cpu_seconds
+from bench.reads.stacks import Pair, Server
 from bench.reads.stage import Stage
 from bench.reads.wrk import Load, Requests, run_wrk
 
@@ -69,13 +71,18 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Requests to the server on `port`; `prepare` is called before each load."""
+    """Requests to a server; `prepare` is called before each load."""
 
-    port: int
+    server: Server | Pair
     requests: Requests
     connections: int = CONNECTIONS
     prepare: Callable[[], None] = _nothing
 
     def load(self, seconds: float) -> Load:
         """Load the server for so long."""
-        return run_wrk(self.port, self.requests, seconds=seconds, connections=self.connections)
+        before = cpu_seconds(self.server.pids)
+        load = run_wrk(
+            self.server.port, self.requests, seconds=seconds, connections=self.connections
+        )
+        used = cpu_seconds(self.server.pids) - before
+        return replace(load, cpu_us=round(used * 1e6 / max(load.requests, 1), 1))

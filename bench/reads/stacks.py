@@ -42,6 +42,11 @@ class Server:
     port: int
     process: "subprocess.Popen[bytes]"
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Its process."""
+        return (self.process.pid,)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -49,6 +54,11 @@ class Pair:
 
     port: int
     servers: tuple[Server, Server]
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The two processes, nginx not among them."""
+        return tuple(server.process.pid for server in self.servers)
 
 
 class Stacks:

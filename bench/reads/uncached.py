@@ -15,9 +15,9 @@ def measure(run: Run) -> Iterator[Figure]:
     """Requests/s, p50 and p99 with 32 connections."""
     size = run.main_size
     with run.stage.stacks.ours(size, **UNCACHED) as ours, run.stage.stacks.rival(size) as rival:
-        cases = {"Clozone": Case(ours.port, analytics.ours(run))}
+        cases = {"Clozone": Case(ours, analytics.ours(run))}
         for form, options in FORMS.items():
-            cases[f"rival, {form}"] = Case(rival.port, analytics.theirs(run, options))
+            cases[f"rival, {form}"] = Case(rival, analytics.theirs(run, options))
         loads = run.take_turns(f"uncached, {size} sessions", cases)
     mine = loads["Clozone"]
     for form in FORMS:

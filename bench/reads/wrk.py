@@ -14,7 +14,8 @@ TIMEOUT_SECONDS = 60
 @dataclass(frozen=True, slots=True)
 class Load:
     """What came of it. `rate` is requests per second; `refused` counts answers of 400 and above,
-    `broken` connections that failed or timed out."""
+    `broken` connections that failed or timed out. `cpu_us` is what the server's processes used of the
+    processors per request, in microseconds."""
 
     rate: float
     p50_ms: float
@@ -22,6 +23,7 @@ class Load:
     requests: int
     refused: int
     broken: int
+    cpu_us: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
