@@ -54,10 +54,10 @@ def _count(run: Run, route: str, request: Callable[[], object], at_most: int) ->
         with counted(run.stage, run.main_size) as statements:
             for _ in range(REQUESTS):
                 request()
-        # What the process does by itself meanwhile, such as its heartbeat, is no request's.
-        working.append(float(statements.working // REQUESTS))
-        opening.append(float(statements.opening // REQUESTS))
-        told = {"working": statements.working / REQUESTS, "opening": statements.opening / REQUESTS}
+        # Rounded: what the process does by itself meanwhile, such as its heartbeat, is no request's.
+        working.append(round(statements.working / REQUESTS, 1))
+        opening.append(round(statements.opening / REQUESTS, 1))
+        told = {"working": working[-1], "opening": opening[-1]}
         run.tell(f"statements: {route}", number, told)
     target = f"at most {at_most}" if at_most else "none"
     yield alone(
