@@ -69,11 +69,16 @@ class ReplicaWatch:
         self._max_lag = settings.database_replica_max_lag_seconds
         self._primary = ServerProbe(primary, settings, seconds=ANSWER_SECONDS)
         self._replica = ServerProbe(url, settings, seconds=ANSWER_SECONDS)
+        self._when_fit: list[Callable[[], None]] = []
         self._when_unfit: list[Callable[[], None]] = []
         self._gauge = LagGauge()
         self._cluster: int | None = None
         self._primary_answers = False
         self._task: asyncio.Task[None] | None = None
+
+    def when_fit(self, action: Callable[[], None]) -> None:
+        """Call `action` whenever the replica becomes fit, before it is read from."""
+        self._when_fit.append(action)
 
     def when_unfit(self, action: Callable[[], None]) -> None:
         """Call `action` whenever the replica stops being fit, and again while it is silent."""
@@ -144,7 +149,11 @@ class ReplicaWatch:
         return ReplicaState(unfit, lag, replayed)
 
     def _become(self, state: ReplicaState) -> None:
-        before, self.state = self.state, state
+        before = self.state
+        if state.unfit is None and before.unfit is not None:
+            for action in self._when_fit:
+                action()
+        self.state = state
         if state.unfit is not None and (before.unfit is None or not state.replayed):
             for action in self._when_unfit:
                 action()

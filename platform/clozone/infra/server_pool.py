@@ -27,6 +27,10 @@ _from_replica: ContextVar[bool] = ContextVar("from_replica", default=False)
 class ServerPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     """The connections of this process to one server."""
 
+    # Cleared from outside while the server does not answer: connections are made one at a time, and
+    # whoever waits for another's must not try the same afterwards.
+    reachable = True
+
     def abort(self) -> None:
         """Hang up on every connection, also on those in use: whoever waits on one gets an error.
 
@@ -36,6 +40,11 @@ class ServerPool(PooledPostgresqlDatabase):  # type: ignore[misc]
             in_use = [pooled.connection for pooled in self._in_use.values()]
             for connection in (*in_use, *(entry[-1] for entry in self._connections)):
                 _hang_up(connection)
+
+    def _connect(self) -> Any:
+        if not self.reachable:
+            raise psycopg.OperationalError("the server does not answer")
+        return super()._connect()
 
     def _is_closed(self, conn: Any) -> bool:
         return bool(conn.closed) or _was_hung_up(conn)

@@ -26,6 +26,7 @@ class ReplicaReads:
 
     def __init__(self, settings: Settings, url: str) -> None:
         self.watch = ReplicaWatch(settings, url)
+        self.watch.when_fit(_call_again)
         self.watch.when_unfit(_hang_up)
         self._writes = OwnWrites(settings)
 
@@ -74,7 +75,14 @@ async def note_write() -> None:
         await replica.note_write()
 
 
-def _hang_up() -> None:
-    """Let the threads go that wait for the replica. It may take a lock, so not on the loop."""
+def _call_again() -> None:
     if database.replica is not None:
+        database.replica.reachable = True
+
+
+def _hang_up() -> None:
+    """Let the threads go that wait for the replica."""
+    if database.replica is not None:
+        database.replica.reachable = False
+        # It may wait for a lock, so not on the loop.
         asyncio.get_running_loop().run_in_executor(None, database.replica.abort)

@@ -74,14 +74,15 @@ class Site:
         headers = {"Authorization": f"Bearer {token}"}
         return httpx2.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False)
 
-    def health(self) -> dict[str, Any]:
-        """How the web process says the replica is."""
-        answer = httpx2.get(f"{self.address}/api/health", timeout=30, trust_env=False).json()
+    def health(self, address: str | None = None) -> dict[str, Any]:
+        """How a web process, the site's own by default, says the replica is."""
+        url = f"{address or self.address}/api/health"
+        answer = httpx2.get(url, timeout=30, trust_env=False).json()
         return dict(answer["components"]["replica"])
 
-    def await_replica(self) -> None:
-        """Wait until the web process reads from the replica."""
-        eventually(lambda: self.health()["status"] == "up")
+    def await_replica(self, address: str | None = None) -> None:
+        """Wait until a web process, the site's own by default, reads from the replica."""
+        eventually(lambda: self.health(address)["status"] == "up")
 
     def freeze(self, signum: int) -> None:
         """Send every process of the standby SIGSTOP or SIGCONT."""

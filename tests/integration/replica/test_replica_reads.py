@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx2
@@ -11,6 +12,9 @@ from replica_site import KEYS, Site, make_key, names_of_keys
 from tests.support.platform import eventually
 
 from clozone.kit.ids import new_id
+
+# How long somebody waits for a list before it counts as failed.
+PATIENCE_SECONDS = 10.0
 
 
 @contextmanager
@@ -57,6 +61,48 @@ def test_who_wrote_sees_it_at_once_and_others_within_the_bound(site: Site) -> No
     assert "behind" in site.health()["detail"]
     site.rows("replica", "SELECT pg_wal_replay_resume()")
     _await_lists_on_replica(site, other)
+
+
+def test_who_wrote_sees_it_at_once_through_another_instance(
+    site: Site, start_web: Callable[..., str]
+) -> None:
+    org_id = new_id()
+    writer, other = site.admin(org_id), site.admin(org_id)
+    address = start_web()
+    site.await_replica(address)
+    _await_lists_on_replica(site, other)
+    site.rows("replica", "SELECT pg_wal_replay_pause()")
+    make_key(writer, "new")
+    for client in (writer, other):
+        client.base_url = httpx2.URL(address)
+    assert names_of_keys(other) == []
+    assert names_of_keys(writer) == ["new"]
+
+
+def test_while_redis_says_nothing_the_primary_is_read(site: Site) -> None:
+    admin = site.admin(new_id())
+    _await_lists_on_replica(site, admin)
+    before = site.lists_read_on("postgres")
+    site.bundle.kill("valkey", signal.SIGSTOP)
+    try:
+        assert names_of_keys(admin) == []
+        assert site.lists_read_on("postgres") == before + 1
+    finally:
+        site.bundle.kill("valkey", signal.SIGCONT)
+
+
+def test_connections_that_a_frozen_replica_does_not_take_cost_no_error(
+    site: Site, start_web: Callable[..., str]
+) -> None:
+    admin = site.admin(new_id())
+    admin.base_url = httpx2.URL(start_web())
+    admin.timeout = httpx2.Timeout(PATIENCE_SECONDS)
+    site.await_replica(str(admin.base_url))
+    # No list was read yet, so each of them needs a connection of its own to be made.
+    site.freeze(signal.SIGSTOP)
+    with ThreadPoolExecutor(8) as people:
+        answers = [people.submit(admin.get, KEYS) for _ in range(8)]
+    assert {answer.result().status_code for answer in answers} == {200}
 
 
 def test_a_refused_write_costs_nothing_either(site: Site) -> None:
