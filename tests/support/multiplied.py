@@ -7,7 +7,7 @@ from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.settings import Settings
 
 ROWS = 3_000
-_PASSED = "now() - n * interval '1 minute'"
+_PASSED = "now() - n * interval '1 hour'"
 
 # Table → what differs from the row that it is copied from, as pairs for jsonb_build_object.
 GROWING = {
@@ -15,7 +15,8 @@ GROWING = {
     "templates": "'updated_at', now()",
     "assignments": "'updated_at', now()",
     "training_sessions": "'vapi_call_id', n || 'c' || t.id, 'updated_at', " + _PASSED,
-    "session_grades": "'session_id', s.id",
+    "session_grades": f"'session_id', s.id, 'updated_at', {_PASSED}",
+    "session_reviews": "'session_id', s.id",
     "exports": "'session_id', s.id",
     "webhook_events": "'call_id', n || 'e' || t.id, 'dedupe_key', '\\x' || md5(n || 'e' || t.id), "
     f"'session_id', uuidv7(), 'received_at', {_PASSED}",

@@ -65,8 +65,12 @@ ORDER BY s.created_at LIMIT {MOST}
 """  # noqa: S608 - constants only
 
 _SCORECARDS = f"""
+WITH changed AS (
+  SELECT session_id FROM session_grades WHERE updated_at >= %(since)s
+  UNION SELECT session_id FROM session_reviews WHERE created_at >= %(since)s)
 SELECT s.id, CASE WHEN e.state = 'ready' THEN e.object_key END
-FROM training_sessions s JOIN session_grades g ON g.session_id = s.id
+FROM changed JOIN training_sessions s ON s.id = changed.session_id
+JOIN session_grades g ON g.session_id = s.id
 CROSS JOIN LATERAL (
   SELECT greatest(g.updated_at, max(r.created_at)) AS changed_at
   FROM session_reviews r WHERE r.session_id = s.id) content
@@ -74,7 +78,7 @@ LEFT JOIN LATERAL (
   SELECT state, object_key FROM exports WHERE session_id = s.id AND kind = 'scorecard_pdf'
   ORDER BY created_at DESC, id DESC LIMIT 1) e ON true
 WHERE s.status = 'completed' AND s.deleted_at IS NULL
-  AND content.changed_at >= %(since)s AND s.updated_at < %(before)s
+  AND s.updated_at < %(before)s
   AND NOT EXISTS (SELECT FROM jobs j WHERE j.subject_id = s.id AND j.kind = '{RENDER_SCORECARD}'
     AND j.state IN {_LIVE})
   AND (SELECT count(*) FROM jobs j WHERE j.subject_id = s.id AND j.kind = '{RENDER_SCORECARD}'

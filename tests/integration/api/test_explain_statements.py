@@ -128,6 +128,11 @@ PLATFORM: dict[str, Run] = {
     "abandoned model calls": lambda t: account_book.give_up_all_abandoned(now() - HOUR),
     "erasure": lambda t: erasure.erase_traces(t.id("session")),
     "stalled": lambda t: list(local.stalled(now() - DAY)),
+    "scorecards missing": lambda t: local.scorecards(now() - HOUR),
+    "recordings missing": lambda t: local.recordings(now() - HOUR, with_key=True),
+    "deliveries by reason": lambda t: selection.reasons(
+        selection.Selection(since=now() - HOUR, states=("dead",))
+    ),
 }
 
 
