@@ -16,9 +16,10 @@ from tests.support.nginx_site import client_from, is_problem, ports, raw
 from clozone.local.bundle import Bundle
 
 ORIGIN = "https://app.example"
+LONG_ORIGIN = f"https://{'a' * 63}.{'b' * 63}.{'c' * 63}.example"
 LIMITS = {
     **{"NGINX_RATE_API": "1r/s", "NGINX_BURST_API": "30", "NGINX_RATE_WEBHOOKS": "1000r/s"},
-    "CORS_ORIGINS": f"{ORIGIN}, http://localhost:5173",
+    "CORS_ORIGINS": f"{ORIGIN}, http://localhost:5173, {LONG_ORIGIN}",
     # Only this one of the loopback's addresses is a proxy.
     "NGINX_REAL_IP_FROM": "127.0.0.9",
 }
@@ -326,12 +327,14 @@ def test_nobody_else_changes_bucket_by_a_header(strict: Bundle) -> None:
 def test_a_browser_may_read_what_nginx_says_itself(strict: Bundle) -> None:
     with client_from(strict, "127.0.0.5") as client:
         allowed = client.get("/api/health", headers={"Origin": ORIGIN})
+        long = client.get("/api/health", headers={"Origin": LONG_ORIGIN})
         foreign = client.get("/api/health", headers={"Origin": "https://evil.example"})
         with upstream(ports(strict)["web-1"]):
             platforms = client.get("/api/health", headers={"Origin": ORIGIN})
     assert is_problem(allowed, 502, "bad_gateway")
     assert allowed.headers.get_list("access-control-allow-origin") == [ORIGIN]
     assert "Retry-After" in allowed.headers["access-control-expose-headers"]
+    assert long.headers.get_list("access-control-allow-origin") == [LONG_ORIGIN]
     assert "access-control-allow-origin" not in foreign.headers
     assert "Origin" in foreign.headers["vary"]
     assert platforms.status_code == 200
