@@ -6,7 +6,7 @@ from tests.support.tenant import Tenant
 from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.settings import Settings
 
-ROWS = 3_000
+ROWS = 1_500
 _PASSED = "now() - n * interval '1 hour'"
 
 # Table → what differs from the row that it is copied from, as pairs for jsonb_build_object.

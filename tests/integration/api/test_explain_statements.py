@@ -4,6 +4,7 @@ send is explained on tables with many rows.
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -138,6 +139,7 @@ PLATFORM: dict[str, Run] = {
 
 @pytest.fixture(scope="module")
 def explained(crowd: Tenant) -> Callable[[str], list[Plan]]:
+    @cache
     def explained(name: str) -> list[Plan]:
         if name in TENANT:
             return plans_of(Scope.tenant(crowd.org_id), lambda: TENANT[name](crowd))
