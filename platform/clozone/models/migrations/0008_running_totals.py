@@ -81,12 +81,16 @@ CREATE FUNCTION lock_daily_stats(org uuid) RETURNS void LANGUAGE sql AS $$
 $$;
 """
 
+# Probes of the primary key, planned once: making a plan costs as much as using it.
+PLANNING = """SET enable_seqscan = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan"""
+
 # What the transaction has changed waits in a setting of its own, so that rolling back to a savepoint
 # takes back what was noted since. Gives the organisations whose totals changed. Statements after the
 # lock see what others committed before it.
 ROLL_UP = f"""
 CREATE FUNCTION roll_up() RETURNS SETOF uuid LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+{PLANNING} AS $$
 DECLARE
   noted CONSTANT jsonb :=
     '[' || nullif(current_setting('clozone.rollup_changes', true), '') || ']';
@@ -160,7 +164,7 @@ def latest(who: str, what: str, day: str) -> str:
 REPORT = f"""
 CREATE FUNCTION analytics_report(org uuid, person uuid, first_day date, last_day date)
 RETURNS TABLE (day date, {TOTALS}, score_counts integer[]) LANGUAGE plpgsql ROWS 40
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+{PLANNING} AS $$
 #variable_conflict use_column
 BEGIN{ENTER}
   RETURN QUERY
@@ -181,7 +185,7 @@ def ranking(*, name: str, keys: str, ranked: str, parameters: str, grain: tuple[
     return f"""
 CREATE FUNCTION {name}(org uuid, {parameters}first_day date, last_day date, most integer)
 RETURNS TABLE ({keys}, {TOTALS}, score_counts integer[], score_counts_before integer[])
-LANGUAGE plpgsql ROWS 30 SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql ROWS 30 {PLANNING} AS $$
 #variable_conflict use_column
 BEGIN{ENTER}
   RETURN QUERY
