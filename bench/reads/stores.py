@@ -8,6 +8,8 @@ import psycopg
 import redis
 from bench.reads.loading import SIZES, ours_of, theirs_of
 
+from clozone.infra.rate_limit import KEY_PREFIX
+
 # Valkey's databases from here on are the rival's, one for each size; the platform has 0 and 1.
 _FIRST_RIVAL_DATABASE = 8
 _LIMITS_DATABASE, _CACHE_DATABASE = 0, 1
@@ -37,6 +39,11 @@ class Stores:
     def forget_counts(self) -> None:
         """Let nobody have asked for anything yet: what is counted here in minutes, no user asks in days."""
         self._flush(_LIMITS_DATABASE)
+
+    def has_counts(self) -> bool:
+        """Whether somebody's requests have been counted."""
+        with redis.Redis.from_url(f"{self._redis_url}/{_LIMITS_DATABASE}") as store:
+            return any(True for _ in store.scan_iter(f"{KEY_PREFIX}:*"))
 
     def forget_ours(self) -> None:
         """Empty our cache."""
