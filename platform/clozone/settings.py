@@ -66,7 +66,10 @@ class Settings(BaseSettings):
         None, description="A streaming standby that analytics and lists are read from."
     )
     database_replica_max_lag_seconds: float = Field(
-        5.0, gt=0, description="A replica further behind than this is not read from, seconds."
+        5.0,
+        gt=0,
+        le=50,
+        description="A replica further behind than this is not read from, seconds.",
     )
     database_pooler: Literal["none", "transaction"] = Field(
         "none",

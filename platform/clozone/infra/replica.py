@@ -18,8 +18,9 @@ from clozone.settings import Settings
 
 LOOK_EVERY_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
-# Further than any replica will ever be: whoever has to wait for it reads from the primary.
-BEYOND = 2**63 - 1
+# Further than any replica will ever be: whoever has to wait for it reads from the primary. A power of
+# two, because scripts in Redis count in floating point.
+BEYOND = 2**62
 
 _WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 _PRIMARY = """

@@ -11,6 +11,9 @@ import pytest
 from replica_site import KEYS, Site, make_key, names_of_keys
 from tests.support.platform import eventually
 
+from clozone.infra.cache_writer import VersionWriter
+from clozone.infra.redis import sync_redis
+from clozone.infra.replica import BEYOND
 from clozone.kit.ids import new_id
 
 # How long somebody waits for a list before it counts as failed.
@@ -45,6 +48,21 @@ def test_lists_are_read_from_the_replica(site: Site) -> None:
         names_of_keys(admin)
     assert site.lists_read_on("replica") == replica + 20
     assert site.lists_read_on("postgres") == primary
+
+
+def test_analytics_are_read_from_the_replica_that_has_the_last_change(site: Site) -> None:
+    org_id = new_id()
+    admin = site.admin(org_id)
+    versions = VersionWriter(sync_redis(site.settings.cache_url))
+    versions.tell(org_id, BEYOND)
+    before = _analytics_read_on_replica(site)
+    assert admin.get("/api/analytics").status_code == 200
+    assert _analytics_read_on_replica(site) == before
+    other = new_id()
+    admin = site.admin(other)
+    versions.tell(other, 1)
+    assert admin.get("/api/analytics").status_code == 200
+    assert _analytics_read_on_replica(site) == before + 1
 
 
 def test_who_wrote_sees_it_at_once_and_others_within_the_bound(site: Site) -> None:
@@ -160,3 +178,10 @@ def _await_lists_on_replica(site: Site, admin: httpx2.Client) -> None:
         return site.lists_read_on("replica") > before
 
     eventually(served)
+
+
+def _analytics_read_on_replica(site: Site) -> int:
+    find = """SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements
+        WHERE query LIKE '%%analytics_report(%%'"""
+    ((calls,),) = site.rows("replica", find)
+    return int(calls)
