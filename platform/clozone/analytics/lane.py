@@ -88,13 +88,17 @@ class _AnalyticsLane:
             return None
         extensions = self._app.extensions
         limiter = cast(RateLimiter, extensions["rate_limiter"])
-        decision = await limiter.hit("user", actor.client_key)
+        cache = cast(AnalyticsCache, extensions["analytics_cache"])
+        question = asking(cast(Reads, extensions["reads"]), actor, *asked)
+        # Both questions to Redis leave in one write; neither depends on the other's answer.
+        counting = limiter.begin_hit("user", actor.client_key)
+        answer = await cache.find(question.org_id, question.name)
+        decision = await counting
         if not decision.allowed:
             # A refused hit is not counted, so the route may ask again, and explain.
             return None
-        question = asking(cast(Reads, extensions["reads"]), actor, *asked)
-        cache = cast(AnalyticsCache, extensions["analytics_cache"])
-        answer = await cache.get(question.org_id, question.name, question.compute)
+        if answer is None:
+            answer = await cache.get(question.org_id, question.name, question.compute)
         status, fields, body = reply(
             answer, head.headers.get(b"accept-encoding"), head.headers.get(b"if-none-match")
         )

@@ -11,6 +11,7 @@ together does not expire together. After that it is served still, up to ANALYTIC
 after it was computed, while one instance computes it anew.
 """
 
+from dataclasses import dataclass
 from time import monotonic, time
 from uuid import UUID
 
@@ -29,6 +30,8 @@ from clozone.settings import Settings
 REDIS_TIMEOUT_SECONDS = 0.5
 # After a failure Redis is left alone for this long, and every answer is computed.
 REDIS_PAUSE_SECONDS = 5.0
+# Answers that a process keeps beside Redis, some 5 kB each; the one read first makes room.
+MOST_KNOWN = 1_000
 
 __all__ = ["AnalyticsCache", "Answer", "Compute", "forget_analytics", "init_cache"]
 
@@ -54,6 +57,15 @@ def forget_analytics(org_id: UUID, position: int = 0) -> None:
         _writer.tell(org_id, position)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An answer, the version it belongs to, and until when it is fresh (seconds since 1970)."""
+
+    version: bytes
+    fresh_until: float
+    answer: Answer
+
+
 class AnalyticsCache:
     """The reading side of a web process. Used on one event loop; connects when first asked."""
 
@@ -64,12 +76,38 @@ class AnalyticsCache:
             self._redis, settings.analytics_cache_seconds, settings.analytics_cache_stale_seconds
         )
         self._computations = Computations(self._redis, self._store, self._pause)
+        self._known: dict[tuple[UUID, str], _Known] = {}
         self._pause_until = 0.0
 
     async def close(self) -> None:
         """End what is being computed and close the connection."""
         await self._computations.close()
         await self._redis.close()
+
+    async def find(self, org_id: UUID, name: str) -> Answer | None:
+        """The kept answer while it is fresh; None when `get` has to see to it.
+
+        What this process has read lately it need not be sent again: then Redis is asked for the
+        version alone, which says whether it still holds.
+        """
+        if not self._on or monotonic() < self._pause_until:
+            return None
+        known = self._known.get((org_id, name))
+        try:
+            if known is not None and known.fresh_until > time():
+                current = await self._store.version(org_id)
+                return known.answer if current == known.version else None
+            version, kept = await self._store.read(org_id, name)
+        except RedisError as error:
+            self._pause(error)
+            return None
+        if kept is None:
+            return None
+        fresh_until, answer = unpack(kept)
+        if fresh_until <= time():
+            return None
+        self._remember(org_id, name, _Known(version, fresh_until, answer))
+        return answer
 
     async def get(self, org_id: UUID, name: str, compute: Compute) -> Answer:
         """The answer called `name`: the kept one while it is good, else what `compute` gives.
@@ -91,6 +129,12 @@ class AnalyticsCache:
                     self._computations.refresh(org_id, name, version, compute)
                 return answer
         return Answer.of(await compute(ANYTHING_WRITTEN))
+
+    def _remember(self, org_id: UUID, name: str, known: "_Known") -> None:
+        self._known.pop((org_id, name), None)
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[org_id, name] = known
 
     def _pause(self, error: Exception) -> None:
         if monotonic() >= self._pause_until:

@@ -42,6 +42,10 @@ class AnswerStore:
             version = await self._new_version(org_id)
         return version, kept if kept is not None and kept.startswith(version) else None
 
+    async def version(self, org_id: UUID) -> bytes | None:
+        """The organisation's version, if Redis knows one."""
+        return cast("bytes | None", await self._redis.execute("GET", version_key(org_id)))
+
     async def write(self, org_id: UUID, name: str, version: bytes, body: bytes) -> Answer:
         """Keep an answer that was computed under this version; in the forms it will be sent in."""
         fresh_seconds = self._fresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)

@@ -6,12 +6,14 @@ Redis is asked again every few seconds.
 """
 
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from loguru import logger
 from redis.exceptions import RedisError
 
 from clozone.infra.rate_limit_policy import Decision, Policy, policies
-from clozone.infra.rate_limit_windows import KEY_PREFIX, LocalWindows, SharedWindows
+from clozone.infra.rate_limit_windows import KEY_PREFIX, Count, LocalWindows, SharedWindows
 from clozone.infra.redis_pipeline import PipelinedRedis
 from clozone.settings import Settings
 
@@ -37,11 +39,15 @@ class RateLimiter:
 
     async def hit(self, policy: str, key: str) -> Decision:
         """Count one hit of `key`, unless the quota is used up. A refused hit is not counted."""
-        return await self._decide(self.policies[policy], key, hit=True)
+        return await self.begin_hit(policy, key)
+
+    def begin_hit(self, policy: str, key: str) -> Coroutine[Any, Any, Decision]:
+        """The same, on its way to Redis when this returns. Has to be awaited."""
+        return self._begin(self.policies[policy], key, hit=True)
 
     async def peek(self, policy: str, key: str) -> Decision:
         """What a hit would be answered, without counting one."""
-        return await self._decide(self.policies[policy], key, hit=False)
+        return await self._begin(self.policies[policy], key, hit=False)
 
     async def reset(self, policy: str, key: str) -> None:
         """Forget the hits of `key`, for instance after a login that succeeded."""
@@ -53,10 +59,21 @@ class RateLimiter:
             except RedisError as error:
                 self._pause(error)
 
-    async def _decide(self, policy: Policy, key: str, *, hit: bool) -> Decision:
+    def _begin(self, policy: Policy, key: str, *, hit: bool) -> Coroutine[Any, Any, Decision]:
+        asked: Coroutine[Any, Any, Count] | None = None
         if time.monotonic() >= self._pause_until:
             try:
-                return Decision(policy, *await self._shared.count(policy, key, hit=hit))
+                asked = self._shared.count(policy, key, hit=hit)
+            except RedisError as error:
+                self._pause(error)
+        return self._decide(asked, policy, key, hit=hit)
+
+    async def _decide(
+        self, asked: Coroutine[Any, Any, Count] | None, policy: Policy, key: str, *, hit: bool
+    ) -> Decision:
+        if asked is not None:
+            try:
+                return Decision(policy, *await asked)
             except RedisError as error:
                 self._pause(error)
         return Decision(policy, *self._local.count(policy, key, hit=hit))

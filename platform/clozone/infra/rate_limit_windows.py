@@ -5,10 +5,12 @@ the window leave from its end. So a hit costs the same whatever the quota, the c
 the time until the next place comes free is that until the oldest hit that is in its way leaves.
 """
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict, deque
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
@@ -64,12 +66,18 @@ class SharedWindows:
     def __init__(self, redis: PipelinedRedis) -> None:
         self._redis = redis
 
-    async def count(self, policy: Policy, key: str, *, hit: bool) -> Count:
-        """Count a hit if there is a place, or only look. Raises RedisError."""
+    def count(self, policy: Policy, key: str, *, hit: bool) -> Coroutine[Any, Any, Count]:
+        """Count a hit if there is a place, or only look: asked now, answered when awaited.
+
+        Raises RedisError, now or then.
+        """
         place, window_ms = f"{KEY_PREFIX}:{policy.name}:{key}", policy.window_seconds * 1000
         arguments = (1, place, policy.quota, window_ms, int(hit))
+        return self._count(self._redis.execute("EVALSHA", _SHA, *arguments), arguments)
+
+    async def _count(self, asked: "asyncio.Future[Any]", arguments: tuple[str | int, ...]) -> Count:
         try:
-            reply = await self._redis.execute("EVALSHA", _SHA, *arguments)
+            reply = await asked
         except NoScriptError:
             reply = await self._redis.execute("EVAL", _SCRIPT, *arguments)
         allowed, remaining, wait_ms = reply

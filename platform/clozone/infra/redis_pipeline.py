@@ -33,15 +33,16 @@ class PipelinedRedis:
         self._link: RedisLink | None = None
         self._closed = False
 
-    async def execute(self, *command: str | bytes | int | float) -> Any:
-        """The reply to a command, as redis-py gives it undecoded: bytes, int, list or None.
+    def execute(self, *command: str | bytes | int | float) -> "asyncio.Future[Any]":
+        """Send a command; to be awaited for its reply, as redis-py gives it undecoded: bytes, int,
+        list or None. It is sent whether or not somebody awaits it.
 
-        Raises of redis.exceptions: ResponseError for a reply that is an error (NoScriptError and
+        Raises, or the future does, of redis.exceptions: ResponseError for a reply that is an error (NoScriptError and
         BusyLoadingError where they fit), TimeoutError and ConnectionError when no reply came; then
         the command may have been run all the same. It is never sent twice; the next command
         connects anew.
         """
-        return await self._open_link().send(pack(command))
+        return self._open_link().send(pack(command))
 
     async def close(self) -> None:
         """Close the connection; who still waits gets ConnectionError, as does any later command."""

@@ -368,3 +368,53 @@ async def test_without_redis_every_read_computes(make_cache, org_id, settings):
     assert (await cache.get(org_id, "report", source)).body == b"2"
     assert source.after == [ANYTHING_WRITTEN] * 2
     init_cache(settings)
+
+
+async def test_what_is_kept_is_found_while_its_version_holds(cache, other, org_id):
+    assert await cache.find(org_id, "report") is None
+    answer = await cache.get(org_id, "report", Source())
+    for instance in (cache, other, cache, other):
+        assert await instance.find(org_id, "report") == answer
+    forget_analytics(org_id)
+    for instance in (cache, other):
+        assert await instance.find(org_id, "report") is None
+    later = await cache.get(org_id, "report", Source(b"2"))
+    for instance in (cache, other):
+        assert await instance.find(org_id, "report") == later
+
+
+async def test_what_is_no_longer_fresh_is_not_found(make_cache, org_id):
+    cache = make_cache(analytics_cache_seconds=1)
+    answer = await cache.get(org_id, "report", Source())
+    assert await cache.find(org_id, "report") == answer
+    await asyncio.sleep(1.2)
+    assert await cache.find(org_id, "report") is None
+    # Stale, it is still served by `get`, which has it computed anew.
+    source = Source(b"2")
+    assert await cache.get(org_id, "report", source) == answer
+    await source.started.wait()
+
+
+async def test_a_version_that_redis_lost_finds_nothing(cache, org_id, settings):
+    await cache.get(org_id, "report", Source())
+    await cache.find(org_id, "report")
+    sync_redis(settings.cache_url).delete(f"clozone:analytics:{{{org_id}}}:version")
+    assert await cache.find(org_id, "report") is None
+
+
+async def test_a_process_keeps_a_bounded_number_of_answers(cache, org_id, monkeypatch):
+    monkeypatch.setattr("clozone.infra.cache.MOST_KNOWN", 3)
+    for name in "abcdefa":
+        await cache.get(org_id, name, Source(name.encode()))
+        found = await cache.find(org_id, name)
+        assert found is not None
+        assert found.body == name.encode()
+        assert len(cache._known) <= 3
+
+
+async def test_nothing_is_found_with_the_cache_off_or_redis_away(make_cache, org_id):
+    off = make_cache(analytics_cache_seconds=0)
+    await off.get(org_id, "report", Source())
+    assert await off.find(org_id, "report") is None
+    away = make_cache(redis_cache_url=f"redis://127.0.0.1:{free_port()}/0")
+    assert await away.find(org_id, "report") is None

@@ -107,8 +107,7 @@ async def test_an_error_reply_is_its_callers_alone(client, key):
 
 async def test_who_leaves_does_not_shift_the_replies(client):
     await client.execute("PING")
-    tasks = [asyncio.create_task(client.execute("ECHO", str(n))) for n in range(6)]
-    await asyncio.sleep(0)
+    tasks = [client.execute("ECHO", str(n)) for n in range(6)]
     tasks[0].cancel()  # not sent yet
     await asyncio.sleep(0)
     tasks[1].cancel()  # sent, and not answered
@@ -153,7 +152,7 @@ async def test_where_nobody_listens_every_caller_hears_it():
 
 async def test_a_lost_connection_fails_who_waits_and_is_made_anew(client, settings):
     me = await client.execute("CLIENT", "ID")
-    waiting = asyncio.create_task(client.execute("BLPOP", f"test:{new_id()}", 0))
+    waiting = asyncio.ensure_future(client.execute("BLPOP", f"test:{new_id()}", 0))
     other = PipelinedRedis(settings.redis_url, timeout_seconds=PATIENT_SECONDS)
     while b"cmd=blpop" not in await other.execute("CLIENT", "LIST", "ID", me):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
@@ -221,7 +220,7 @@ async def test_a_loading_redis_counts_as_away():
 
 async def test_past_the_bound_nobody_is_let_in():
     async with serving(silent, most_waiting=2) as client:
-        waiting = [asyncio.create_task(client.execute("PING")) for _ in range(2)]
+        waiting = [asyncio.ensure_future(client.execute("PING")) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(redis_errors.ConnectionError, match="busy"):
             await client.execute("PING")
