@@ -95,8 +95,9 @@ class AnalyticsCache:
         known = self._known.get((org_id, name))
         try:
             if known is not None and known.fresh_until > time():
-                current = await self._store.version(org_id)
-                return known.answer if current == known.version else None
+                if await self._store.version(org_id) == known.version:
+                    return known.answer
+                self._known.pop((org_id, name), None)
             version, kept = await self._store.read(org_id, name)
         except RedisError as error:
             self._pause(error)
