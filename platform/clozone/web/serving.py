@@ -1,6 +1,7 @@
 """The life of a web process: it starts, serves, takes its leave and ends."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -53,6 +54,7 @@ async def serve_until_signalled(
             await _await_readiness(takeover, stop)
         if not stop.is_set():
             await server.listen(beside_another=takeover is not None)
+            _spare_the_collector()
             logger.bind(bind=bind).info("web ready")
             if takeover is not None:
                 takeover.announce()
@@ -74,6 +76,15 @@ def hypercorn_config(bind: str) -> Config:
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     return config
+
+
+def _spare_the_collector() -> None:
+    """Leave what the start made out of the garbage collector's rounds.
+
+    It stays until the end anyway, and looking through it held up every request for 30 to 50 ms.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _await_readiness(takeover: Takeover, stop: asyncio.Event) -> None:
