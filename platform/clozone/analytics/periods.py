@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from clozone.kit.clock import now
 
@@ -30,8 +31,7 @@ class Span:
     @classmethod
     def of(cls, period: Period, last: date | None = None) -> "Span":
         """The days of a period that ends today, or on `last`."""
-        last = last or now().date()
-        return cls(last - timedelta(days=period.days - 1), last)
+        return _ending(period, last or now().date())
 
     @property
     def length(self) -> int:
@@ -50,3 +50,8 @@ class Span:
     def days(self) -> list[date]:
         """Each of its days, in order."""
         return [self.first + timedelta(days=number) for number in range(self.length)]
+
+
+@lru_cache(maxsize=16)  # every reader asks for the same few
+def _ending(period: Period, last: date) -> Span:
+    return Span(last - timedelta(days=period.days - 1), last)

@@ -1,7 +1,8 @@
 """Reports on an organisation's practice, or on one rep's, as the bytes that are sent."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from clozone.analytics import repository, shaping
@@ -9,8 +10,7 @@ from clozone.analytics.periods import Period, Span
 from clozone.infra.reads import Reads
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What an organisation asks: the name under which the answer is kept, and how to make it.
 
     `compute` takes the WAL position that the figures must include, 0 for any.
@@ -81,6 +81,7 @@ async def templates_body(
     return shaping.ranking(span, limit, rows, "template")
 
 
+@lru_cache(maxsize=16)
 def _days(span: Span) -> str:
     return f"{span.first}:{span.last}"
 

@@ -27,29 +27,25 @@ class RequestLines:
     def __init__(self) -> None:
         self._direct = False
         self._least = 0
-        self._process: dict[str, str] = {}
+        self._same: dict[str, str] = {}
         self._lines: list[str] = []
 
     def configure(self, settings: Settings, process_name: str, *, pretty: bool) -> None:
         """Write as the settings say. `pretty`: standard output is for people."""
         self._direct = not pretty and settings.log_dir is None
         self._least = logger.level(settings.log_level.upper()).no
-        self._process = {"process": process_name, "instance": settings.clozone_instance}
+        every = {"message": "request", "name": __name__}
+        process = {"process": process_name, "instance": settings.clozone_instance}
+        for level in _LEVELS:
+            self._same[level] = escape(_inside({"level": level} | every | process))
 
     def write(self, level: str, facts: Mapping[str, Any]) -> None:
         """One line. `level` is DEBUG or INFO; facts that are None are left out."""
         if not self._direct:
             logger.bind(**facts).log(level, "request")
         elif _LEVELS[level] >= self._least:
-            line = {
-                "time": iso(now()),
-                "level": level,
-                "message": "request",
-                "name": __name__,
-                **self._process,
-                **{key: value for key, value in facts.items() if value is not None},
-            }
-            self._put(escape(orjson.dumps(line, default=repr).decode()))
+            own = _inside({key: value for key, value in facts.items() if value is not None})
+            self._put(f'{{"time":"{iso(now())}",{self._same[level]},{escape(own)}}}')
 
     def _put(self, line: str) -> None:
         self._lines.append(line)
@@ -63,6 +59,11 @@ class RequestLines:
         lines, self._lines = self._lines, []
         sys.stdout.write("\n".join([*lines, ""]))
         sys.stdout.flush()
+
+
+def _inside(members: Mapping[str, Any]) -> str:
+    """The members of a JSON object, without its braces."""
+    return orjson.dumps(members, default=repr).decode()[1:-1]
 
 
 request_lines = RequestLines()

@@ -15,4 +15,6 @@ def from_epoch_ms(milliseconds: float) -> datetime:
 
 def iso(moment: datetime) -> str:
     """RFC 3339 with milliseconds and `Z`, the one format of our JSON."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
