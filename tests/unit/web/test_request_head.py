@@ -59,7 +59,9 @@ NAMES = st.sampled_from(
     [b"Host", b"Accept", b"Authorization", b"Cookie", b"X-A", b"Content-Length", b"Connection"]
 )
 VALUES = st.binary(max_size=12) | st.sampled_from([b"x", b"close", b"keep-alive", b"0", b"7"])
-TARGETS = st.sampled_from([b"/", b"/a?b=c", b"/a?b?c", b"//x", b"/%00", b"*", b"http://h/a", b"/a#b"])
+TARGETS = st.sampled_from(
+    [b"/", b"/a?b=c", b"/a?b?c", b"//x", b"/%00", b"*", b"http://h/a", b"/a#b"]
+)
 ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"])
 
 
