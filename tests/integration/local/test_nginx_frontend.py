@@ -141,6 +141,9 @@ def test_a_missing_asset_is_missing_and_nobody_keeps_that(client: httpx2.Client,
         ("/app.js", "gzip", ".gz"),
         ("/app.js", "br;q=0, gzip;q=1.0", ".gz"),
         ("/app.js", "br", ".br"),
+        ("/app.js", "br;q=0.001", ".br"),
+        ("/app.js", "br;q=1.000, gzip;q=.5", ".br"),
+        ("/app.js", "br;q=0.000, gzip;q=0.00", ""),
         ("/app.js", "brotli, gzipped", ""),
         ("/app.js", "gzip;q=0", ""),
         ("/app.js", "identity", ""),
@@ -163,6 +166,18 @@ def test_the_compressed_file_beside_it_is_sent_as_it_lies(
     assert response.headers["content-length"] == str(len(body))
     kind = {"js": "text/javascript", "ss": "text/css"}.get(path[-2:], "text/html")
     assert response.headers["content-type"] == f"{kind}; charset=utf-8"
+
+
+@pytest.mark.parametrize("end", ["", "x"])
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+def test_a_weight_of_thousands_of_digits_is_none(
+    client: httpx2.Client, encoding: str, end: str
+) -> None:
+    """It has three at most; more would be tried in every combination, for all others to wait."""
+    for digits in ("9" * 7_900, "0" * 7_899 + "9"):
+        response, body = _raw_get(client, "/app.js", f"{encoding};q=0.{digits}{end}")
+        assert body == PRECOMPRESSED[""]
+        assert "content-encoding" not in response.headers
 
 
 def test_the_encodings_of_a_file_have_their_own_etags(client: httpx2.Client) -> None:
