@@ -16,7 +16,8 @@ from clozone.kit.ids import new_id
 from clozone.local.bundle import Bundle
 
 _LIMITS = {
-    f"RATE_LIMIT_{name}": "1000000 per minute" for name in ("API", "USER", "KEY", "STRICT_USER", "LOGIN")
+    f"RATE_LIMIT_{name}": "1000000 per minute"
+    for name in ("API", "USER", "KEY", "STRICT_USER", "LOGIN")
 }
 
 
