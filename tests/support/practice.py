@@ -198,7 +198,7 @@ class Practice:
         for row in rows:
             key = (row.pop("day"), row.pop("user_id"), row.pop("template_id"))
             assert row.pop("org_id") == self.org_id
-            counts = row.pop("score_counts")
+            counts = row.pop("score_totals")
             assert len(counts) == 101
             total = Counter(row) + Counter({s: n for s, n in enumerate(counts) if n})
             grain = key[1:]

@@ -20,7 +20,7 @@ from clozone.sessions.rollup import (
 )
 
 _KEY = ", ".join(KEY)
-_COLUMNS = (*SUMS, "score_counts")
+_COLUMNS = (*SUMS, "score_totals")
 _PLACES = range(1, SCORES + 1)
 _ZEROS = f"array_fill(0, ARRAY[{SCORES}])"
 _SCORE_COUNTS = ", ".join(f"count(*) FILTER (WHERE c.score = {score})" for score in range(SCORES))
@@ -41,9 +41,9 @@ HAVING {" OR ".join(f"sum(c.{name}) <> 0" for name in SUMS)}
 # What each day added, by the rollup: nothing where a row only repeats the one before.
 _ADDED = f"""
 SELECT {_KEY}, {", ".join(f"{name} - lag({name}, 1, 0::bigint) OVER up_to_day AS {name}" for name in SUMS)},
-  ARRAY[{", ".join(f"score_counts[{n}] - coalesce(counts_before[{n}], 0)" for n in _PLACES)}]
+  ARRAY[{", ".join(f"score_totals[{n}] - coalesce(totals_before[{n}], 0)" for n in _PLACES)}]
     AS score_counts
-FROM (SELECT *, lag(score_counts) OVER ({_UP_TO_DAY}) AS counts_before
+FROM (SELECT *, lag(score_totals) OVER ({_UP_TO_DAY}) AS totals_before
   FROM daily_stats WHERE org_id = %(org_id)s) kept
 WINDOW up_to_day AS ({_UP_TO_DAY})
 """  # noqa: S608 - constants only

@@ -221,7 +221,7 @@ class DailyStat(Row):
     Of four grains: one person or everyone, by one template or every template; the ids that stand
     for all are in `sessions.rollup`. A row stands for each day on which something of its grain
     changed. Whole numbers only, so that taking a contribution back leaves exactly what was there
-    before. `score_counts[s + 1]` counts the sessions with final score s, which makes percentiles
+    before. `score_totals[s + 1]` counts the sessions with final score s, which makes percentiles
     exact.
     """
 
@@ -239,7 +239,7 @@ class DailyStat(Row):
     talk_ratio_permille = BigIntegerField(default=0)
     talk_ratio_sessions = BigIntegerField(default=0)
     call_cost_microdollars = BigIntegerField(default=0)
-    score_counts = ArrayField(IntegerField, default=lambda: [0] * 101)
+    score_totals = ArrayField(IntegerField, default=lambda: [0] * 101)
 
     class Meta:
         table_name = "daily_stats"

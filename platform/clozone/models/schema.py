@@ -74,5 +74,10 @@ def _grant(settings: Settings) -> None:
     # The one table that belongs to no organisation: everybody reads it, the platform writes it.
     database.execute_sql(f"REVOKE INSERT, UPDATE, DELETE ON price_overrides FROM {TENANT_ROLE}")
     if login:
+        # They take a role themselves.
+        database.execute_sql(
+            "GRANT EXECUTE ON FUNCTION analytics_report, analytics_users, analytics_templates"
+            f' TO "{login}"'
+        )
         # Health reads the list of migrations before any scope is taken.
         database.execute_sql(f'GRANT SELECT ON schema_migration TO "{login}"')

@@ -34,7 +34,7 @@ def some_sessions(practice):
 
 def damage(practice):
     with unit_of_work(practice.scope):
-        assert DailyStat.update(graded=DailyStat.graded + 5, score_counts=[1] * 101).execute()
+        assert DailyStat.update(graded=DailyStat.graded + 5, score_totals=[1] * 101).execute()
         TrainingSession.update(duration_seconds=90).execute()
 
 

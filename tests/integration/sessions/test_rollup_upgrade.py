@@ -1,14 +1,16 @@
 """A rollup of the former version, a row for each day, becomes running totals that equal a recount."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from peewee import PostgresqlDatabase
+from peewee import PostgresqlDatabase, ProgrammingError
 from playhouse.migrations import Runner
 from tests.support.command import command_in
 
+from clozone.infra.postgres import database, unit_of_work
 from clozone.models.schema import MIGRATIONS
 from clozone.sessions.rollup import CONTRIBUTIONS, EVERY_TEMPLATE, EVERYONE, SUMS
 
@@ -99,3 +101,103 @@ def test_totals_made_of_the_former_rows_are_a_recount(names, all_rows):
 def test_an_installation_without_sessions_is_brought_up_to_date(names, all_rows):
     command_in(names)("migrate")
     assert all_rows.execute("SELECT count(*) FROM daily_stats").fetchone() == (0,)
+
+
+# As `clozone migrate` of the former version left it.
+FORMER_GRANTS = """
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public
+  TO clozone_tenant, clozone_platform
+"""
+TOTALS = "0008_running_totals"
+
+
+def upgrade(names: dict[str, str]) -> None:
+    """Migration 0008 alone, as when the next one is held up."""
+    database = PostgresqlDatabase(names["DATABASE_MIGRATE_URL"], prefer_psycopg3=True)
+    with database.connection_context():
+        Runner(database, str(MIGRATIONS)).up(TOTALS)
+
+
+@pytest.mark.parametrize("granted", [True, False], ids=["an old database", "a new one"])
+def test_the_totals_can_be_read_and_written_before_the_migrations_after_it(
+    names, all_rows, granted
+):
+    all_rows.execute(FILL)
+    all_rows.execute(FORMER_ROLLUP)
+    if granted:
+        all_rows.execute(FORMER_GRANTS)
+    upgrade(names)
+    (org,) = all_rows.execute("SELECT id FROM organizations ORDER BY id LIMIT 1").fetchone()
+    for role in ("clozone_tenant", "clozone_platform"):
+        with psycopg.connect(names["DATABASE_URL"]) as login:
+            login.execute(f"SET LOCAL ROLE {role}")
+            login.execute("SELECT set_config('clozone.org_id', %s, true)", (str(org),))
+            changed = login.execute(
+                "UPDATE daily_stats SET graded = graded WHERE org_id = %s", (org,)
+            )
+            assert changed.rowcount > 0
+            assert login.execute("SELECT roll_up()").fetchall() == []
+            report = "SELECT * FROM analytics_report(%s, %s, '2026-03-01', '2026-04-30')"
+            if role == "clozone_tenant":
+                assert login.execute(report, (org, EVERYONE)).fetchall()
+
+
+def test_the_migration_leaves_its_login_no_role_that_it_had_not(names, all_rows):
+    def memberships():
+        return all_rows.execute(
+            "SELECT roleid, member, grantor, set_option FROM pg_auth_members ORDER BY 1, 2, 3"
+        ).fetchall()
+
+    before = memberships()
+    upgrade(names)
+    assert memberships() == before
+
+
+def test_figures_are_read_while_the_totals_are_made(names, all_rows):
+    all_rows.execute(FILL)
+    all_rows.execute(FORMER_ROLLUP)
+    all_rows.execute("SET lock_timeout = '1s'")
+    with psycopg.connect(names["SUPERUSER_URL"]) as holder:
+        # Every new row is checked against its organisation: here the filling stands still.
+        holder.execute("SELECT FROM organizations FOR UPDATE")
+        migration = threading.Thread(target=upgrade, args=(names,))
+        migration.start()
+        while not all_rows.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+            " AND query LIKE '%%INSERT INTO daily_stats_new%%'",
+            (NAME,),
+        ).fetchall():
+            assert migration.is_alive()
+        assert all_rows.execute("SELECT count(*) > 0 FROM daily_stats").fetchone() == (True,)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            all_rows.execute("UPDATE daily_stats SET graded = 0")
+    migration.join()
+    assert all_rows.execute(
+        "SELECT name FROM schema_migration WHERE name = %s", (TOTALS,)
+    ).fetchall()
+
+
+# What the former version sends.
+SUMMED = ", ".join(f"sum(d.{name})" for name in SUMS)
+FORMER_STATEMENTS = {
+    "writes": f"""
+      INSERT INTO daily_stats AS d (org_id, day, user_id, template_id, {", ".join(SUMS)}, score_counts)
+      SELECT org_id, day, user_id, template_id, {", ".join("1" for _ in SUMS)}, array_fill(1, ARRAY[101])
+      FROM daily_stats LIMIT 1
+      ON CONFLICT (org_id, day, user_id, template_id) DO UPDATE
+      SET sessions = d.sessions + excluded.sessions, score_counts = excluded.score_counts""",
+    "reads scores": "SELECT ARRAY[sum(d.score_counts[1])] FROM daily_stats d",
+    "ranks": f"SELECT d.user_id, {SUMMED}, ARRAY[sum(d.score_counts[1])] FROM daily_stats d GROUP BY 1",
+}
+
+
+@pytest.mark.parametrize("statement", FORMER_STATEMENTS.values(), ids=FORMER_STATEMENTS)
+def test_a_process_of_the_former_version_fails_and_changes_nothing(practice, statement):
+    practice.graded(64)
+    before = practice.rollup()
+    with (
+        pytest.raises(ProgrammingError, match="score_counts"),
+        unit_of_work(practice.scope),
+    ):
+        database.execute_sql(statement)
+    assert practice.rollup() == before != {}

@@ -93,22 +93,22 @@ def _kept(evidence: Evidence) -> dict[Key, Totals]:
     rows = evidence.database.rows(
         f"""
         SELECT org_id::text, user_id::text, template_id::text, day::text, {", ".join(COLUMNS)},
-          score_counts
+          score_totals
         FROM daily_stats WHERE org_id = ANY(%(orgs)s) ORDER BY day
         """,  # noqa: S608 - constants only
         orgs=evidence.orgs,
     )
     kept: dict[Key, Totals] = {}
     before: dict[Key, Totals] = defaultdict(_nothing)
-    for org, user, template, day, *sums, score_counts in rows:
-        totals = dict(zip(COLUMNS, sums, strict=True)) | {"score_counts": score_counts}
+    for org, user, template, day, *sums, score_totals in rows:
+        totals = dict(zip(COLUMNS, sums, strict=True)) | {"score_counts": score_totals}
         earlier = before[org, user, template]
         kept[org, user, template, day] = {
             name: totals[name] - earlier[name] for name in COLUMNS
         } | {
             "score_counts": [
                 count - less
-                for count, less in zip(score_counts, earlier["score_counts"], strict=True)
+                for count, less in zip(score_totals, earlier["score_counts"], strict=True)
             ]
         }
         before[org, user, template] = totals

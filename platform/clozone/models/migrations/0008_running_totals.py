@@ -2,9 +2,10 @@
 difference of two rows however many sessions it had.
 
 The rows are made from the former ones, which hold the same per day: no session is read. Meanwhile
-analytics are read as before and changes of sessions wait, about ten seconds for 100,000 rows.
-Processes of the version before must have ended: they would add to one day alone. `clozone analytics
-verify` tells whether what came out equals a recount from the sessions.
+analytics are read as before; changes of sessions and of organisations wait, about ten seconds for
+100,000 rows. Statements of the version before name `score_counts`, which is `score_totals` now, so
+they fail instead of taking totals for days. `clozone analytics verify` tells whether what came out
+equals a recount from the sessions.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ SUMS = (
 PLACES = range(1, 102)
 ALL = "'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid"
 NONE = "'00000000-0000-0000-0000-000000000000'::uuid"
-COLUMNS = f"org_id, user_id, template_id, day, {', '.join(SUMS)}, score_counts"
+COLUMNS = f"org_id, user_id, template_id, day, {', '.join(SUMS)}, score_totals"
 
 
 def each(text: str) -> str:
@@ -47,10 +48,10 @@ CREATE TABLE daily_stats_new (
   template_id uuid NOT NULL,
   day date NOT NULL,
   {each("% bigint NOT NULL")},
-  score_counts integer[] NOT NULL,
+  score_totals integer[] NOT NULL,
   CONSTRAINT daily_stats_new_pkey PRIMARY KEY (org_id, user_id, template_id, day)
 ) WITH (fillfactor = 70);
-ALTER TABLE daily_stats_new ALTER COLUMN score_counts SET STORAGE PLAIN;
+ALTER TABLE daily_stats_new ALTER COLUMN score_totals SET STORAGE PLAIN;
 """
 
 FILL = f"""
@@ -72,25 +73,27 @@ CREATE POLICY tenant ON daily_stats TO clozone_tenant
   USING (org_id = nullif(current_setting('clozone.org_id', true), '')::uuid)
   WITH CHECK (org_id = nullif(current_setting('clozone.org_id', true), '')::uuid);
 CREATE POLICY platform ON daily_stats TO clozone_platform USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON daily_stats TO clozone_tenant, clozone_platform;
 """
 
 # Whoever writes an organisation's totals holds this until the end of the transaction.
 LOCK = """
 CREATE FUNCTION lock_daily_stats(org uuid) RETURNS void LANGUAGE sql AS $$
-  SELECT pg_advisory_xact_lock(hashtextextended(org::text, 7026311908))
+  SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(org::text, 7026311908))
 $$;
 """
 
 # Probes of the primary key, planned once: making a plan costs as much as using it.
 PLANNING = """SET enable_seqscan = off SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan"""
+SET plan_cache_mode = force_generic_plan SET search_path = public, pg_temp"""
 
 # What the transaction has changed waits in a setting of its own, so that rolling back to a savepoint
 # takes back what was noted since. Gives the organisations whose totals changed. Statements after the
-# lock see what others committed before it.
+# lock see what others committed before it. Whoever waits keeps a connection from other organisations:
+# a second at most.
 ROLL_UP = f"""
 CREATE FUNCTION roll_up() RETURNS SETOF uuid LANGUAGE plpgsql
-{PLANNING} AS $$
+{PLANNING} SET lock_timeout = '1s' AS $$
 DECLARE
   noted CONSTANT jsonb :=
     '[' || nullif(current_setting('clozone.rollup_changes', true), '') || ']';
@@ -130,14 +133,14 @@ BEGIN
         AND d.template_id = c.template_id AND d.day = c.day) THEN
       INSERT INTO daily_stats ({COLUMNS})
       SELECT c.org_id, c.user_id, c.template_id, c.day, {each("coalesce(d.%, 0)")},
-        coalesce(d.score_counts, nothing)
+        coalesce(d.score_totals, nothing)
       FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
         SELECT * FROM daily_stats d WHERE d.org_id = c.org_id AND d.user_id = c.user_id
           AND d.template_id = c.template_id AND d.day < c.day
         ORDER BY d.day DESC LIMIT 1) d ON true;
     END IF;
     UPDATE daily_stats d SET {each("% = d.% + c.%")},
-      score_counts = {counts("d.score_counts[%] + scores[%]")}
+      score_totals = {counts("d.score_totals[%] + scores[%]")}
     WHERE d.org_id = c.org_id AND d.user_id = c.user_id AND d.template_id = c.template_id
       AND d.day >= c.day;
   END LOOP;
@@ -145,7 +148,13 @@ BEGIN
 END $$;
 """  # noqa: S608 - constants only
 
+# Whoever is in an organisation's transaction already stays in it.
 ENTER = """
+  IF nullif(current_setting('clozone.org_id', true), '') <> org::text THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = 'this transaction belongs to another organisation than is asked for',
+      HINT = 'Ask in a transaction of its own.';
+  END IF;
   PERFORM set_config('role', 'clozone_tenant', true),
     set_config('clozone.org_id', org::text, true);"""
 TOTALS = f"""{each("% bigint")}"""
@@ -158,12 +167,12 @@ def latest(who: str, what: str, day: str) -> str:
         AND d.template_id = {what} AND d.day {day} ORDER BY d.day DESC LIMIT 1)"""  # noqa: S608 - constants only
 
 
-# The days of a period on which something changed; then, with `score_counts`, the totals at its end,
+# The days of a period on which something changed; then, with `score_totals`, the totals at its end,
 # before it, and before the period of the same length that precedes it. `person` may be ALL. One
 # statement, so that the days add up to the totals while others commit.
 REPORT = f"""
 CREATE FUNCTION analytics_report(org uuid, person uuid, first_day date, last_day date)
-RETURNS TABLE (day date, {TOTALS}, score_counts integer[]) LANGUAGE plpgsql ROWS 40
+RETURNS TABLE (day date, {TOTALS}, score_totals integer[]) LANGUAGE plpgsql ROWS 40
 {PLANNING} AS $$
 #variable_conflict use_column
 BEGIN{ENTER}
@@ -172,7 +181,7 @@ BEGIN{ENTER}
     WHERE d.org_id = org AND d.user_id = person AND d.template_id = {ALL}
       AND d.day BETWEEN first_day AND last_day
     UNION ALL
-    SELECT edge.day, {each("d.%")}, d.score_counts
+    SELECT edge.day, {each("d.%")}, d.score_totals
     FROM (VALUES (last_day), (first_day - 1),
         (first_day - (last_day - first_day) - 2)) AS edge (day),
       LATERAL {latest("person", ALL, "<= edge.day")} d;
@@ -184,12 +193,12 @@ def ranking(*, name: str, keys: str, ranked: str, parameters: str, grain: tuple[
     """A function that ranks: the totals of a period, and the score counts at its end and before."""
     return f"""
 CREATE FUNCTION {name}(org uuid, {parameters}first_day date, last_day date, most integer)
-RETURNS TABLE ({keys}, {TOTALS}, score_counts integer[], score_counts_before integer[])
+RETURNS TABLE ({keys}, {TOTALS}, score_totals integer[], score_totals_before integer[])
 LANGUAGE plpgsql ROWS 30 {PLANNING} AS $$
 #variable_conflict use_column
 BEGIN{ENTER}
   RETURN QUERY
-    SELECT nullif(x.id, {NONE}), x.name, {each("z.% - coalesce(a.%, 0)")}, z.score_counts, a.score_counts
+    SELECT nullif(x.id, {NONE}), x.name, {each("z.% - coalesce(a.%, 0)")}, z.score_totals, a.score_totals
     FROM ({ranked}) x
     CROSS JOIN LATERAL {latest(*grain, "BETWEEN first_day AND last_day")} z
     LEFT JOIN LATERAL {latest(*grain, "< first_day")} a ON true
@@ -219,17 +228,43 @@ TEMPLATES = ranking(
 )
 
 
+EXECUTABLE = """
+REVOKE EXECUTE ON FUNCTION lock_daily_stats, roll_up, analytics_report, analytics_users,
+  analytics_templates FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lock_daily_stats, roll_up, analytics_report, analytics_users,
+  analytics_templates TO clozone_tenant, clozone_platform;
+"""
+ROLE = "clozone_platform"
+
+
 def up(migrator: Any, db: Any) -> None:
     """Make the new table beside the old one, and put it in its place at the end."""
     db.execute_sql("SET LOCAL statement_timeout = 0")
     # Writers wait from here on, readers for the moment of the exchange.
     db.execute_sql("LOCK TABLE daily_stats IN SHARE ROW EXCLUSIVE MODE")
     db.execute_sql(TABLE)
-    # Policies hold for the owner too, and none lets it see a row.
-    db.execute_sql("ALTER TABLE daily_stats NO FORCE ROW LEVEL SECURITY")
-    db.execute_sql(FILL)
+    _fill(db)
     db.execute_sql("DROP TABLE daily_stats")
     db.execute_sql("ALTER TABLE daily_stats_new RENAME TO daily_stats")
     db.execute_sql("ALTER INDEX daily_stats_new_pkey RENAME TO daily_stats_pkey")
-    for statement in (PROTECT, LOCK, ROLL_UP, REPORT, USERS, TEMPLATES):
+    for statement in (PROTECT, LOCK, ROLL_UP, REPORT, USERS, TEMPLATES, EXECUTABLE):
         db.execute_sql(statement)
+
+
+def _fill(db: Any) -> None:
+    """Fill the new table as the role that sees every row: policies hold for the owner too, and
+    suspending them would lock readers out until the end.
+    """
+    db.execute_sql(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
+    db.execute_sql(f"GRANT SELECT ON daily_stats TO {ROLE}")
+    db.execute_sql(f"GRANT INSERT ON daily_stats_new TO {ROLE}")
+    lacking = db.execute_sql(
+        "SELECT 1 WHERE NOT pg_has_role(current_user, %s, 'SET')", (ROLE,)
+    ).fetchone()
+    if lacking:
+        db.execute_sql(f"GRANT {ROLE} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE")
+    db.execute_sql(f"SET LOCAL ROLE {ROLE}")
+    db.execute_sql(FILL)
+    db.execute_sql("SET LOCAL ROLE NONE")
+    if lacking:
+        db.execute_sql(f"REVOKE {ROLE} FROM CURRENT_USER")
