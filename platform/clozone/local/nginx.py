@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from clozone.local.wheels import packaged_program
 VARIABLES = frozenset(
     {
         *("NGINX_USER", "NGINX_WORKERS", "NGINX_LISTEN", "NGINX_RESOLVER"),
+        *("NGINX_OPEN_FILES", "NGINX_WORKER_CONNECTIONS"),
         *("NGINX_RATE_API", "NGINX_BURST_API", "NGINX_RATE_STRICT", "NGINX_BURST_STRICT"),
         *("NGINX_RATE_WEBHOOKS", "NGINX_BURST_WEBHOOKS", "NGINX_RATE_FILES", "NGINX_BURST_FILES"),
         *("NGINX_RATE_HEALTH", "NGINX_BURST_HEALTH", "NGINX_CONNECTIONS", "NGINX_STREAMS"),
@@ -39,6 +41,8 @@ _TEMPLATES = {
     "nginx.conf.template": "nginx.conf",
     "templates/clozone.conf.template": "clozone.conf",
 }
+# Of one worker, where the system allows twice as many open files.
+_WORKER_CONNECTIONS = 16_384
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|null|\*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -111,9 +115,12 @@ def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str
         raise BundleError(f"S3_BUCKET is {bucket!r}, which is not a bucket's name.")
     bind = f"[{options.bind}]" if ":" in options.bind else options.bind
     account = _account(plan, frontend)
+    open_files = _open_files()
     return {
         "NGINX_USER": f"user {account.user} {account.group};" if account else "",
         "NGINX_WORKERS": 1,
+        "NGINX_OPEN_FILES": open_files,
+        "NGINX_WORKER_CONNECTIONS": open_files // 2,
         "NGINX_LISTEN": f"{bind}:{plan.public_port}",
         "NGINX_RESOLVER": "",
         "NGINX_RATE_API": options.nginx_rate_api,
@@ -143,6 +150,13 @@ def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str
         ),
         "CORS_ORIGINS_MAP": "\n    ".join(cors_lines(plan.env.get("CORS_ORIGINS", ""))),
     }
+
+
+def _open_files() -> int:
+    """How many files a worker may have open: nginx raises its own limit, up to the hard one."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = 2 * _WORKER_CONNECTIONS
+    return most if hard == resource.RLIM_INFINITY else min(hard, most)
 
 
 def _bytes(plan: Plan, name: str) -> int:
