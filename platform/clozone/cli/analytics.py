@@ -36,18 +36,19 @@ def _figures() -> Iterator[None]:
 @_organization
 def verify(org_id: UUID | None) -> None:
     """Compare the rollup with a recount from the sessions; exit 1 when they differ."""
-    found: list[Record] = []
+    found = 0
     with _figures():
         for organization in _organizations(org_id):
             with unit_of_work(Scope.platform()):
-                found += recount.differences(organization)
-    for difference in found[:SHOWN]:
-        click.echo(_described(difference))
-    if len(found) > SHOWN:
-        click.echo(f"… and {len(found) - SHOWN} more")
+                differences = recount.differences(organization)
+            for difference in differences[: max(0, SHOWN - found)]:
+                click.echo(_described(difference))
+            found += len(differences)
+    if found > SHOWN:
+        click.echo(f"… and {found - SHOWN} more")
     if found:
         raise click.ClickException(
-            f"{len(found)} sums differ from a recount; `clozone analytics rebuild` mends them"
+            f"{found} rows differ from a recount; `clozone analytics rebuild` mends them"
         )
     click.echo("the rollup equals a recount from the sessions")
 
@@ -58,8 +59,8 @@ def rebuild(org_id: UUID | None) -> None:
     """Make the rollup anew from the sessions, one organisation after the other.
 
     Loses nothing at any time: readers see the old figures until the new ones are there. Changes
-    of the organisation's sessions wait up to 5 seconds; then jobs are put off, and people asked to
-    come again.
+    of the organisation's sessions wait a second at most; then jobs are put off, and people asked
+    to come again.
     """
     rows = 0
     with _figures():

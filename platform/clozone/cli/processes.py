@@ -66,13 +66,27 @@ def scheduler(ready_fd: int | None) -> None:
 @click.command()
 def migrate() -> None:
     """Bring the database's schema up to date. Safe to run at any time, also twice at once."""
-    from clozone.infra.postgres import close_database, init_database_as_owner
+    from clozone.infra.postgres import (
+        OperationalError,
+        close_database,
+        init_database_as_owner,
+        waited_in_vain,
+    )
     from clozone.models import schema
 
     settings = load_settings()
     init_database_as_owner(settings)
-    applied = schema.migrate(settings)
-    close_database()
+    try:
+        applied = schema.migrate(settings)
+    except OperationalError as error:
+        if not waited_in_vain(error):
+            raise
+        raise click.ClickException(
+            "a table is in use by a transaction that has not ended. What was applied before stays."
+            " Run `clozone migrate` again when the other transaction has ended."
+        ) from error
+    finally:
+        close_database()
     click.echo(f"applied {', '.join(applied)}" if applied else "nothing to apply")
 
 

@@ -65,9 +65,9 @@ class Scope:
 
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
-_before_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
-    "before_commit", default=None
-)
+# A tuple once they run: then none can be added.
+_LastSteps = list[Callable[[], None]] | tuple[Callable[[], None], ...]
+_before_commit: ContextVar[_LastSteps | None] = ContextVar("before_commit", default=None)
 _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
     "after_commit", default=None
 )
@@ -165,6 +165,7 @@ def unit_of_work(scope: Scope | None = None, *, read_only: bool = False) -> Iter
         begin = opening((*_scoped(scope), *_session.per_transaction), read_only=read_only)
         with use_scope(scope), database.connection_context(), database.atomic(opening=begin):
             yield
+            _before_commit.set(tuple(last_steps))
             for step in last_steps:
                 step()
     finally:
@@ -197,11 +198,14 @@ def before_commit(step: Callable[[], None]) -> None:
     """Run `step` as one of the last things of the current unit of work, in its transaction.
 
     For what takes locks that others wait for. Runs once, however often it is asked for; never if
-    the block raised. If it raises itself, the whole is rolled back.
+    the block raised. If it raises itself, the whole is rolled back. RuntimeError outside of a unit of
+    work, and in one whose last steps have begun.
     """
     last_steps = _before_commit.get()
     if last_steps is None:
         raise RuntimeError("there is no unit of work to end")
+    if isinstance(last_steps, tuple):
+        raise RuntimeError("the unit of work is ending: its last steps can ask for no other")
     if step not in last_steps:
         last_steps.append(step)
 

@@ -33,6 +33,7 @@ class Backlog:
 
 def backlog() -> list[Backlog]:
     """How every kind stands that has unfinished or dead jobs."""
+    # One condition for each index of unfinished or dead jobs; a single IN would read the ledger.
     rows = database.execute_sql(
         """
         WITH counted AS (

@@ -10,6 +10,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
+from clozone.infra.postgres import waited_in_vain
 from clozone.kit.context import current_request_id
 from clozone.kit.errors import BadRequest, DomainError, NotFound, PayloadTooLarge, Unavailable
 from clozone.web.edge import request_facts
@@ -24,6 +25,11 @@ _AWAY = (
     MaxConnectionsExceeded,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
+)
+
+_IN_THE_WAY = (
+    "The figures of the organisation are being rebuilt, or somebody else is changing the same. "
+    "Nothing was changed. Try again in a moment."
 )
 
 # HTTP errors that our own errors also name.
@@ -92,6 +98,9 @@ async def _http_exception(error: HTTPException) -> Response:
 
 
 async def _unexpected(error: Exception) -> Response:
+    if isinstance(error, OperationalError) and waited_in_vain(error):
+        logger.warning("somebody's lock was in the way")
+        return await _domain_error(Unavailable(_IN_THE_WAY))
     if isinstance(error, _AWAY):
         logger.bind(error=type(error).__name__).warning("a backing service is away")
         return await _domain_error(

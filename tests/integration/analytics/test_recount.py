@@ -4,10 +4,12 @@ import threading
 from datetime import timedelta
 from itertools import product
 
+import pytest
+from peewee import ProgrammingError
 from tests.support.practice import Practice
 
 from clozone.analytics import recount
-from clozone.infra.postgres import Scope, unit_of_work
+from clozone.infra.postgres import Scope, database, unit_of_work
 from clozone.kit.clock import now
 from clozone.models.operations import DailyStat
 from clozone.models.training import TrainingSession
@@ -164,6 +166,32 @@ def test_a_rebuild_keeps_no_other_organisation_waiting(practice):
     assert other.rollup() == other.recount() != {}
 
 
+def test_a_change_waits_a_second_at_most_for_a_rebuild_and_is_told_to_come_again(practice, manager):
+    session_id = practice.session()
+    with unit_of_work(Scope.platform()):
+        recount.rebuild(practice.org_id)
+        answer = manager.patch(f"/api/sessions/{session_id}", json={"closed": True})
+    assert answer.status_code == 503
+    assert "being rebuilt" in answer.json()["detail"]
+    assert "retry-after" in answer.headers
+    again = manager.patch(f"/api/sessions/{session_id}", json={"closed": True})
+    assert again.status_code == 200
+    assert practice.rollup() == practice.recount() != {}
+
+
+def test_a_unit_of_work_gets_no_figures_of_another_organisation(practice):
+    other = Practice()
+    other.graded(50)
+    report = "SELECT * FROM analytics_report(%s, %s, current_date - 5, current_date)"
+    with (
+        pytest.raises(ProgrammingError, match="another organisation"),
+        unit_of_work(practice.scope),
+    ):
+        database.execute_sql(report, (other.org_id, EVERYONE))
+    with unit_of_work(other.scope):
+        assert database.execute_sql(report, (other.org_id, EVERYONE)).fetchall()
+
+
 def test_the_command_line_finds_and_mends(practice, environment):
     some_sessions(practice)
     org = ("--org", str(practice.org_id))
@@ -173,7 +201,7 @@ def test_the_command_line_finds_and_mends(practice, environment):
     wrong = clozone(environment, "verify", *org)
     assert wrong.returncode == 1
     assert "graded 6, recounted 1" in wrong.stdout
-    assert "8 sums differ" in wrong.stderr
+    assert "8 rows differ" in wrong.stderr
     mended = clozone(environment, "rebuild", *org)
     assert (mended.returncode, mended.stdout) == (0, "rebuilt: 8 rows\n")
     assert clozone(environment, "verify", *org).returncode == 0

@@ -146,12 +146,6 @@ def test_the_hottest_routes_cost_few_statements_and_25_items_no_more(
         found.append(counts.of(request))
     record_property("all", found[1].total())
     record_property("business", business(found[1]).total())
-    print(
-        name,
-        found[1].total(),
-        business(found[1]).total(),
-        [" ".join(q.split())[:130] for q in found[1].elements()],
-    )
     assert found[0] == found[1]
     assert 1 <= business(found[1]).total() <= MOST, [*found[1].elements()]
 

@@ -58,3 +58,11 @@ def test_a_last_step_that_fails_rolls_everything_back(practice):
 def test_without_a_unit_of_work_there_is_nothing_to_end():
     with pytest.raises(RuntimeError, match="no unit of work"):
         before_commit(lambda: None)
+
+
+def test_a_last_step_cannot_ask_for_another(platform_db):
+    def step():
+        before_commit(step)
+
+    with pytest.raises(RuntimeError, match="is ending"), unit_of_work(Scope.platform()):
+        before_commit(step)

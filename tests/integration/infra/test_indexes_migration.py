@@ -99,3 +99,23 @@ def test_two_migrations_at_once_do_not_wait_for_each_other_for_ever(
     said = [process.communicate(timeout=120)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
     assert {name: _found(rows).get(name) for name in INDEXES} == dict.fromkeys(INDEXES, True)
+
+
+def test_what_is_as_it_should_be_is_not_built_again(
+    environment: dict[str, str], rows: psycopg.Connection
+) -> None:
+    def built() -> dict[str, int]:
+        return dict(
+            rows.execute(
+                "SELECT relname, oid FROM pg_class WHERE relname = ANY(%s)", ([*INDEXES],)
+            ).fetchall()
+        )
+
+    database = PostgresqlDatabase(_owners_url(environment), prefer_psycopg3=True)
+    with database.connection_context():
+        Runner(database, str(MIGRATIONS)).up()
+        before = built()
+        rows.execute("DELETE FROM schema_migration WHERE name > %s", (FORMER,))
+        Runner(database, str(MIGRATIONS)).up()
+    assert built() == before
+    assert before.keys() == set(INDEXES)

