@@ -92,8 +92,10 @@ class _AnalyticsLane:
         question = asking(cast(Reads, extensions["reads"]), actor, *asked)
         # Both questions to Redis leave in one write; neither depends on the other's answer.
         counting = limiter.begin_hit("user", actor.client_key)
-        answer = await cache.find(question.org_id, question.name)
-        decision = await counting
+        try:
+            answer = await cache.find(question.org_id, question.name)
+        finally:
+            decision = await counting
         if not decision.allowed:
             # A refused hit is not counted, so the route may ask again, and explain.
             return None

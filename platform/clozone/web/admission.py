@@ -12,6 +12,8 @@ from clozone.settings import Settings
 from clozone.web.problem_document import MEDIA_TYPE, problem_document
 
 RETRY_AFTER_SECONDS = 1
+# Answers by a stream when it is asked to.
+_GRADE = "/api/analytics/grade-transcript"
 
 
 class Kind(StrEnum):
@@ -29,9 +31,9 @@ def kind_of(path: str, accept: str) -> Kind:
         return Kind.webhook
     if path.startswith("/api/health"):
         return Kind.health
-    if "text/event-stream" in accept or (
-        path.startswith("/api/sessions/") and path.endswith("/events")
-    ):
+    if path.startswith("/api/sessions/") and path.endswith("/events"):
+        return Kind.stream
+    if path == _GRADE and "text/event-stream" in accept:
         return Kind.stream
     return Kind.api
 

@@ -57,7 +57,11 @@ class Edge:
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        """Serve one request; anything but HTTP passes through."""
+        """Serve one request; the beginning and the end of the process pass through."""
+        if scope["type"] == "websocket":
+            # There are none here; before they are accepted, to close one is to refuse it (403).
+            await send({"type": "websocket.close", "code": 1000, "reason": None})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -8,10 +8,11 @@ go on to Hypercorn and Quart as if nothing had been.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Any
 
 from clozone.infra.pool_waits import RequestWait, request_wait
 from clozone.kit import context
@@ -60,37 +61,36 @@ class FastLane:
         """Let `handler` answer GET requests for exactly this path, or decline with None."""
         self._handlers[path.encode()] = handler
 
-    def takes(self, head: RequestHead) -> bool:
-        """Whether a handler is to be asked."""
-        return (
-            head.path in self._handlers
-            and not self.draining.leaving
-            and _DECLINED_FIELDS.isdisjoint(head.headers)
-        )
+    def respond(self, head: RequestHead) -> Coroutine[Any, Any, bytes | None] | bytes | None:
+        """What comes of a request: a refusal, ready to be sent; or an answer, whose place is taken
+        and which has to be awaited; or None when it is to go the usual way, as the awaited may be too.
+        """
+        if self.draining.leaving:
+            return None
+        kind = kind_of(_text(head.path), _text(head.headers.get(b"accept", b"")))
+        if self.admission.is_full(kind):
+            return self._refuse(head, kind)
+        handler = self._handlers.get(head.path)
+        if handler is None or not _DECLINED_FIELDS.isdisjoint(head.headers):
+            return None
+        self.admission.enter(kind)
+        return self._answer(handler, head, kind)
 
-    def is_full(self, head: RequestHead) -> bool:
-        """Whether the request finds no place, and is to be refused."""
-        return self.admission.is_full(_kind(head))
-
-    async def answer(self, head: RequestHead) -> bytes | None:
-        """The response, ready to be sent, or None when the request is to go the usual way."""
+    async def _answer(self, handler: LaneHandler, head: RequestHead, kind: Kind) -> bytes | None:
         started = time.perf_counter()
         request_id = _request_id(head)
         context.request_id.set(request_id)
         request_wait.set(RequestWait())
-        if not self.admission.enter(Kind.api):
-            return self.refuse(head)
         try:
-            answer = await self._handlers[head.path](head)
+            answer = await handler(head)
         finally:
-            self.admission.leave(Kind.api)
+            self.admission.leave(kind)
         if answer is None:
             return None
-        route = head.path.decode()
         seconds = time.perf_counter() - started
         log_request(
             "GET",
-            route,
+            _text(head.path),
             answer.status,
             seconds,
             org_id=answer.org_id,
@@ -99,11 +99,10 @@ class FastLane:
         )
         return self._response(answer.status, answer.fields, answer.body, request_id)
 
-    def refuse(self, head: RequestHead) -> bytes:
-        """The response to a request that finds no place."""
-        self.admission.refused[_kind(head)] += 1
+    def _refuse(self, head: RequestHead, kind: Kind) -> bytes:
+        self.admission.refused[kind] += 1
         request_id = _request_id(head)
-        fields, body = refusal(head.path.decode("latin-1"), request_id)
+        fields, body = refusal(_text(head.path), request_id)
         log_request(
             "GET",
             None,
@@ -131,13 +130,12 @@ class FastLane:
         return "".join(lines).encode("latin-1") + body
 
 
-def _kind(head: RequestHead) -> Kind:
-    """What the request counts as."""
-    return kind_of(head.path.decode("latin-1"), head.headers.get(b"accept", b"").decode("latin-1"))
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
 
 
 def _request_id(head: RequestHead) -> str:
-    return accept_request_id(head.headers.get(_REQUEST_ID, b"").decode("latin-1"))
+    return accept_request_id(_text(head.headers.get(_REQUEST_ID, b"")))
 
 
 _STATUS_LINES = {

@@ -6,12 +6,13 @@ until it says that it waits again. While the fast lane is at work, what comes is
 """
 
 import asyncio
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from loguru import logger
 
 from clozone.web.fast_lane import FastLane
-from clozone.web.request_head import RequestHead, read_get
+from clozone.web.request_head import read_get
 
 # Of what comes while an answer is being made; then the sender is made to wait.
 _KEPT_BYTES = 64 * 1024
@@ -91,20 +92,19 @@ class Front(asyncio.StreamReaderProtocol):
     # ---- the work -------------------------------------------------------------------------------
 
     def _begin(self, data: bytes) -> None:
-        head = read_get(data)
-        if head is None or self._clogged:
+        head = None if self._clogged else read_get(data)
+        response = None if head is None else self._lane.respond(head)
+        if response is None:
             self._hand_over(data)
-        elif self._lane.takes(head):
-            self._answering = self._loop.create_task(self._answer(head, data))
-        elif self._lane.is_full(head):
-            self._write(self._lane.refuse(head))
+        elif isinstance(response, bytes):
+            self._write(response)
         else:
-            self._hand_over(data)
+            self._answering = self._loop.create_task(self._answer(response, data))
 
-    async def _answer(self, head: RequestHead, data: bytes) -> None:
+    async def _answer(self, answer: Coroutine[Any, Any, bytes | None], data: bytes) -> None:
         response: bytes | None = None
         try:
-            response = await self._lane.answer(head)
+            response = await answer
         except Exception as error:
             # Quart meets the same, and has words for it.
             logger.opt(exception=error).debug("the fast lane left a request to Quart")

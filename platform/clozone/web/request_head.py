@@ -47,6 +47,9 @@ def read_get(data: bytes) -> RequestHead | None:
     """
     if not data.startswith(b"GET ") or data.find(END) != len(data) - len(END):
         return None
+    if data.count(b" ", 0, data.find(b"\r\n")) != 2:
+        # httptools overlooks further ones in the first line.
+        return None
     head = RequestHead()
     parser = httptools.HttpRequestParser(head)
     try:

@@ -287,6 +287,34 @@ async def test_it_declines_on_the_way_out() -> None:
         connection.close()
 
 
+async def test_on_the_way_out_a_refusal_is_the_last_answer_too() -> None:
+    async with served(web_max_requests=1) as site:
+        waiting, connection = await site.connect(), await site.connect()
+        waiting.send(lane(1, "X-Hold: 1"))
+        await until(lambda: len(site.seen) == 1)
+        assert (await connection.ask(SLOW))[0] == 503
+        site.server.stop_listening()
+        site.draining.leave()
+        status, fields, _ = await connection.ask(SLOW)
+        assert (status, fields["connection"]) == (503, "close")
+        assert await connection.reader.read() == b""
+        site.go_on.set()
+        assert (await waiting.response())[0] == 200
+        waiting.close()
+        connection.close()
+
+
+async def test_a_websocket_is_refused() -> None:
+    async with served() as site:
+        connection = await site.connect()
+        connection.send(
+            b"GET /api/slow HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert (await connection.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 403")
+        connection.close()
+
+
 async def test_an_answer_being_made_outlasts_the_end_of_patience(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
