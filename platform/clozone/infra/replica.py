@@ -12,6 +12,7 @@ from peewee import InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
 from clozone.infra.postgres import is_replicated, one_statement
+from clozone.infra.replica_judgement import ASK_PRIMARY, ASK_REPLICA, why_unusable
 from clozone.infra.replica_lag import LagGauge
 from clozone.infra.server_probe import ServerProbe
 from clozone.settings import Settings
@@ -23,16 +24,6 @@ ANSWER_SECONDS = 1.0
 BEYOND = 2**62
 
 _WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
-_PRIMARY = """
-SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint AS position,
-       (SELECT system_identifier FROM pg_control_system()) AS cluster
-"""
-_REPLICA = """
-SELECT pg_is_in_recovery() AS standby,
-       CASE WHEN pg_is_in_recovery()
-            THEN (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint END AS replayed,
-       (SELECT system_identifier FROM pg_control_system()) AS cluster
-"""
 
 
 def write_position() -> int:
@@ -73,7 +64,7 @@ class ReplicaWatch:
         self._when_fit: list[Callable[[], None]] = []
         self._when_unfit: list[Callable[[], None]] = []
         self._gauge = LagGauge()
-        self._cluster: int | None = None
+        self._primary_row: asyncpg.Record | None = None
         self._primary_answers = False
         self._task: asyncio.Task[None] | None = None
 
@@ -105,38 +96,47 @@ class ReplicaWatch:
     async def _watch(self) -> None:
         while True:
             try:
-                # The primary first: a replica that keeps up is then never found behind.
-                await self._look_at_primary()
-                self._become(await self._look_at_replica())
+                await self.look()
             except Exception as error:
                 logger.opt(exception=error).error("the replica could not be looked at")
                 self._become(ReplicaState("it could not be looked at"))
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
+    async def look(self) -> None:
+        """Look once; `state` says what came of it."""
+        # The primary first: a replica that keeps up is then never found behind.
+        await self._look_at_primary()
+        self._become(await self._look_at_replica())
+
     async def _look_at_primary(self) -> None:
         try:
-            row = await self._primary.ask(_PRIMARY)
+            row = await self._primary.ask(ASK_PRIMARY)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             self._primary_answers = False
             return
         self._primary_answers = True
-        self._cluster = row["cluster"]
+        self._primary_row = row
         self._gauge.saw_primary(time.monotonic(), row["position"])
 
     async def _look_at_replica(self) -> ReplicaState:
         try:
-            row = await self._replica.ask(_REPLICA)
+            row = await self._replica.ask(ASK_REPLICA)
         except TimeoutError:
             return ReplicaState("it does not answer")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             return ReplicaState(f"it cannot be reached ({type(error).__name__})")
-        if not row["standby"]:
-            return ReplicaState("it is no standby: it takes writes of its own")
-        if self._cluster is not None and row["cluster"] != self._cluster:
-            return ReplicaState("it is a standby of another server")
-        if row["replayed"] is None:
-            return ReplicaState("it has replayed nothing yet")
+        unusable = why_unusable(self._primary_row, row)
+        if unusable is not None:
+            return ReplicaState(unusable)
+        if self._is_ahead(row["replayed"]):
+            # The primary has gone on since it was asked, or never wrote what is there.
+            await self._look_at_primary()
+            if self._primary_answers and self._is_ahead(row["replayed"]):
+                return ReplicaState("it is ahead of the primary: it holds what that never wrote")
         return self._judge(row["replayed"])
+
+    def _is_ahead(self, replayed: int) -> bool:
+        return self._primary_row is not None and replayed > self._primary_row["position"]
 
     def _judge(self, replayed: int) -> ReplicaState:
         lag = self._gauge.lag(time.monotonic(), replayed)
