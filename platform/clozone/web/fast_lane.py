@@ -3,8 +3,9 @@
 Reading a request with h11, a task and a queue for it, Quart's dispatch and two writes cost ten times
 what a cached answer itself does. A handler of the fast lane is given the bare head and gives the
 bytes. It is never another way to do something: it calls what the route calls, and whatever is not
-plain (no token, a refusal, an error, a field it does not know) it declines, and the very same bytes
-go on to Hypercorn and Quart as if nothing had been.
+plain (no token, a refusal, a field it does not know) it declines, and the very same bytes go on to
+Hypercorn and Quart as if nothing had been. What fails is answered with the problem document that
+Quart would send.
 """
 
 import time
@@ -16,11 +17,13 @@ from typing import Any
 
 from clozone.infra.pool_waits import RequestWait, request_wait
 from clozone.kit import context
-from clozone.kit.errors import Overloaded
+from clozone.kit.errors import DomainError, Overloaded
 from clozone.web.access_line import log_request
 from clozone.web.admission import Admission, Kind, kind_of, refusal
 from clozone.web.draining import Draining
 from clozone.web.edge import INSTANCE_HEADER
+from clozone.web.explaining import explained, head_fields
+from clozone.web.problem_document import MEDIA_TYPE, problem_document
 from clozone.web.request_head import RequestHead
 from clozone.web.request_id import HEADER as REQUEST_ID
 from clozone.web.request_id import accept_request_id
@@ -37,7 +40,7 @@ class LaneAnswer:
     status: int
     fields: Mapping[str, str]
     body: bytes
-    org_id: str
+    org_id: str | None
 
 
 LaneHandler = Callable[[RequestHead], Awaitable[LaneAnswer | None]]
@@ -81,8 +84,13 @@ class FastLane:
         request_id = _request_id(head)
         context.request_id.set(request_id)
         request_wait.set(RequestWait())
+        code: str | None = None
         try:
             answer = await handler(head)
+        except Exception as error:
+            # It was counted, and perhaps tried for long: Quart must not do it all again.
+            failure = explained(error)
+            answer, code = _failed(failure, head, request_id), failure.code
         finally:
             self.admission.leave(kind)
         if answer is None:
@@ -94,7 +102,7 @@ class FastLane:
             answer.status,
             seconds,
             org_id=answer.org_id,
-            code=None,
+            code=code,
             request_id=request_id,
         )
         return self._response(answer.status, answer.fields, answer.body, request_id)
@@ -128,6 +136,20 @@ class FastLane:
             lines.append(f"content-length: {len(body)}\r\n")
         lines.append("\r\n")
         return "".join(lines).encode("latin-1") + body
+
+
+def _failed(error: DomainError, head: RequestHead, request_id: str) -> LaneAnswer:
+    body = problem_document(
+        error.status,
+        error.code,
+        error.title,
+        error.detail,
+        instance=_text(head.path),
+        request_id=request_id,
+        fields=error.fields,
+    )
+    fields = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"} | head_fields(error)
+    return LaneAnswer(int(error.status), fields, body, None)
 
 
 def _text(value: bytes) -> str:

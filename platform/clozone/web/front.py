@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from loguru import logger
-
 from clozone.web.fast_lane import FastLane
 from clozone.web.request_head import read_get
 
@@ -102,12 +100,7 @@ class Front(asyncio.StreamReaderProtocol):
             self._answering = self._loop.create_task(self._answer(response, data))
 
     async def _answer(self, answer: Coroutine[Any, Any, bytes | None], data: bytes) -> None:
-        response: bytes | None = None
-        try:
-            response = await answer
-        except Exception as error:
-            # Quart meets the same, and has words for it.
-            logger.opt(exception=error).debug("the fast lane left a request to Quart")
+        response = await answer
         self._answering = None
         if response is None:
             self._hand_over(data)

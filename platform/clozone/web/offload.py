@@ -11,21 +11,16 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from loguru import logger
-from peewee import InterfaceError, OperationalError
-from playhouse.pool import MaxConnectionsExceeded
 
+from clozone.infra.database_errors import is_for_primary
 from clozone.infra.pool_waits import PoolWaits
 from clozone.infra.postgres import reading_replica, unit_of_work
-from clozone.kit.errors import Unavailable
 from clozone.settings import Settings
 from clozone.web.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What a replica says or does instead of answering: gone, restarting, in the way of what it replays,
-# too slow, every thread taken. The primary is asked then.
-_REPLICA_FAILED = (OperationalError, InterfaceError, MaxConnectionsExceeded, Unavailable)
 RESERVED_SHARE = 4
 
 MayReadReplica = Callable[[], Awaitable[bool]]
@@ -96,7 +91,9 @@ async def offload_read(function: Callable[P, T], /, *args: P.args, **kwargs: P.k
     if _may_read_replica is not None and await _may_read_replica():
         try:
             return await _pool("replica").run(work_on_replica)
-        except _REPLICA_FAILED as error:
+        except Exception as error:
+            if not is_for_primary(error):
+                raise
             logger.bind(error=type(error).__name__).warning("a read moves to the primary")
     return await _pool("database").run(work)
 

@@ -3,34 +3,14 @@
 from http import HTTPStatus
 from typing import Any
 
-import redis.exceptions
-from loguru import logger
-from peewee import InterfaceError, OperationalError
-from playhouse.pool import MaxConnectionsExceeded
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
-from clozone.infra.postgres import waited_in_vain
 from clozone.kit.context import current_request_id
-from clozone.kit.errors import BadRequest, DomainError, NotFound, PayloadTooLarge, Unavailable
+from clozone.kit.errors import BadRequest, DomainError, NotFound, PayloadTooLarge
 from clozone.web.edge import request_facts
+from clozone.web.explaining import explained, head_fields
 from clozone.web.problem_document import MEDIA_TYPE, problem_document
-
-RETRY_AFTER_SECONDS = 2
-
-# The backing servers' ways of saying "not now": away, restarting, out of connections, timed out.
-_AWAY = (
-    OperationalError,
-    InterfaceError,
-    MaxConnectionsExceeded,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-)
-
-_IN_THE_WAY = (
-    "The figures of the organisation are being rebuilt, or somebody else is changing the same. "
-    "Nothing was changed. Try again in a moment."
-)
 
 # HTTP errors that our own errors also name.
 _NAMES = {
@@ -76,13 +56,13 @@ def problem(
 
 
 async def _domain_error(error: DomainError) -> Response:
-    headers = dict(error.headers)
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        headers.setdefault("WWW-Authenticate", 'Bearer realm="clozone"')
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return problem(
-        error.status, error.code, error.title, error.detail, headers=headers, fields=error.fields
+        error.status,
+        error.code,
+        error.title,
+        error.detail,
+        headers=head_fields(error),
+        fields=error.fields,
     )
 
 
@@ -98,18 +78,4 @@ async def _http_exception(error: HTTPException) -> Response:
 
 
 async def _unexpected(error: Exception) -> Response:
-    if isinstance(error, OperationalError) and waited_in_vain(error):
-        logger.warning("somebody's lock was in the way")
-        return await _domain_error(Unavailable(_IN_THE_WAY))
-    if isinstance(error, _AWAY):
-        logger.bind(error=type(error).__name__).warning("a backing service is away")
-        return await _domain_error(
-            Unavailable("A service behind the platform is not answering. Try again in a moment.")
-        )
-    logger.opt(exception=error).error("request failed")
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        DomainError.code,
-        DomainError.title,
-        "Something went wrong on our side. Quote the request id when you report it.",
-    )
+    return await _domain_error(explained(error))

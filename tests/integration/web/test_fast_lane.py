@@ -1,6 +1,7 @@
 """The fast lane and Hypercorn share connections, and nobody can tell who answered but by speed."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from quart import Quart, request
 
+from clozone.kit.errors import Unavailable
 from clozone.settings import Settings
 from clozone.web.admission import Kind
 from clozone.web.draining import Draining
@@ -76,6 +78,8 @@ async def served(keep_alive: float = 75.0, **settings: int) -> AsyncIterator[Sit
             await site.go_on.wait()
         if b"x-fail" in head.headers:
             raise RuntimeError("the lane has a fault")
+        if b"x-busy" in head.headers:
+            raise Unavailable("Everybody is busy.", headers={"Retry-After": "7"})
         if b"x-decline" in head.headers:
             return None
         body = b"lane" if b"x-large" not in head.headers else b"x" * LARGE
@@ -123,7 +127,7 @@ async def test_both_take_turns_on_one_connection() -> None:
         connection.close()
 
 
-@pytest.mark.parametrize("marker", ["X-Decline: 1", "X-Fail: 1", "Origin: http://o", "Range: a"])
+@pytest.mark.parametrize("marker", ["X-Decline: 1", "Origin: http://o", "Range: a"])
 async def test_what_it_declines_reaches_quart_unchanged(marker: str) -> None:
     async with served() as site:
         connection = await site.connect()
@@ -132,6 +136,24 @@ async def test_what_it_declines_reaches_quart_unchanged(marker: str) -> None:
             assert (status, body) == (200, b"quart ")
             assert fields["x-request-id"] == f"request-{number:03}"
             assert (await connection.ask(lane(number)))[2] == b"lane"
+        connection.close()
+
+
+async def test_what_fails_is_explained_and_not_tried_again() -> None:
+    async with served() as site:
+        connection = await site.connect()
+        status, fields, body = await connection.ask(lane(1, "X-Fail: 1"))
+        assert (status, fields["content-type"]) == (500, "application/problem+json")
+        assert fields["cache-control"] == "no-store"
+        document = json.loads(body)
+        assert (document["code"], document["status"]) == ("internal_error", 500)
+        assert (document["instance"], document["request_id"]) == ("/api/fast", "request-001")
+        status, fields, body = await connection.ask(lane(2, "X-Busy: 1"))
+        assert (status, fields["retry-after"]) == (503, "7")
+        assert json.loads(body)["code"] == "unavailable"
+        assert len(site.seen) == 2
+        assert (await connection.ask(lane(3)))[2] == b"lane"
+        assert set(site.lane.admission.running.values()) == {0}
         connection.close()
 
 
