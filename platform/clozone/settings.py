@@ -207,8 +207,12 @@ class Settings(BaseSettings):
     web_max_streams: int = Field(
         1_000, ge=1, description="The same for event streams, which are mostly silent."
     )
-    max_body_bytes: int = Field(1_048_576, description="Largest body of our own API.")
-    max_webhook_bytes: int = Field(10_485_760, description="Largest webhook body.")
+    max_body_bytes: int = Field(
+        1_048_576, ge=1, le=1_073_741_824, description="Largest body of our own API."
+    )
+    max_webhook_bytes: int = Field(
+        10_485_760, ge=1, le=1_073_741_824, description="Largest webhook body."
+    )
     spool_dir: Path | None = Field(
         None,
         description="Where webhooks wait while PostgreSQL is away. Default: CLOZONE_HOME + /spool.",

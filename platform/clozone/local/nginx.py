@@ -45,7 +45,9 @@ _TEMPLATES = {
 _WORKER_CONNECTIONS = 16_384
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|null|\*")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Without dots, which S3 would allow: /NAME.ENDING is a file of the frontend.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_LARGEST_BODY = 1_073_741_824
 
 
 def templates_folder() -> Path:
@@ -111,8 +113,7 @@ def nginx_configuration(plan: Plan, *, web: list[str], bucket: str) -> Configura
 
 def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str, object]:
     options = plan.options
-    if not _BUCKET.fullmatch(bucket) or bucket == "api":
-        raise BundleError(f"S3_BUCKET is {bucket!r}, which is not a bucket's name.")
+    require_bucket_apart(bucket, frontend)
     bind = f"[{options.bind}]" if ":" in options.bind else options.bind
     account = _account(plan, frontend)
     open_files = _open_files()
@@ -152,6 +153,20 @@ def _values(plan: Plan, frontend: Path, web: list[str], bucket: str) -> dict[str
     }
 
 
+def require_bucket_apart(bucket: str, frontend: Path) -> None:
+    """Raise BundleError if files at /BUCKET/ would stand in the way of the API or the frontend."""
+    if not _BUCKET.fullmatch(bucket) or bucket == "api":
+        raise BundleError(
+            f"S3_BUCKET is {bucket[:80]!r}; it must be 3 to 63 small letters, digits and hyphens, "
+            "and not api: its files are served at /S3_BUCKET/."
+        )
+    if (frontend / bucket).exists():
+        raise BundleError(
+            f"S3_BUCKET is {bucket!r}, and so is something in {frontend}, the folder of the "
+            f"frontend: only one of them can be served at /{bucket}/. Rename one."
+        )
+
+
 def _open_files() -> int:
     """How many files a worker may have open: nginx raises its own limit, up to the hard one."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -162,8 +177,12 @@ def _open_files() -> int:
 def _bytes(plan: Plan, name: str) -> int:
     """A size that the platform sets, so that nginx refuses what the platform would."""
     text = setting(plan.env, name)
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise BundleError(f"{name} is {text!r}; it must be a number of bytes above 0.")
+    # Python reads no more than 4,300 digits.
+    readable = text.isascii() and text.isdigit() and len(text) <= 20
+    if not (readable and 0 < int(text) <= _LARGEST_BODY):
+        raise BundleError(
+            f"{name} is {text[:40]!r}; it must be a number of bytes from 1 to {_LARGEST_BODY}."
+        )
     return int(text)
 
 
@@ -172,7 +191,10 @@ def cors_lines(origins: str) -> list[str]:
 
     Takes the comma-separated setting; raises BundleError for what no browser sends as an origin.
     """
-    allowed = dict.fromkeys(origin.strip() for origin in origins.split(",") if origin.strip())
+    # Browsers write them in small letters, and nginx takes those that differ in that for the same.
+    allowed = dict.fromkeys(
+        origin.strip().lower() for origin in origins.split(",") if origin.strip()
+    )
     for origin in allowed:
         if not _ORIGIN.fullmatch(origin):
             raise BundleError(f"CORS_ORIGINS names {origin!r}, which is not an origin.")

@@ -7,14 +7,16 @@ the launcher reads them.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from clozone.local.errors import BundleError
 
 DEFAULT_HOME = ".clozone"
 
-_RATE = re.compile(r"[1-9][0-9]*r/[sm]")
+_RATE = re.compile(r"(?:[1-9][0-9]{0,5}|1000000)r/[sm]")
+# As far as nginx counts for one address.
+_MOST_CONNECTIONS = 65_535
 DEFAULT_FRONTEND_CSP = "base-uri 'self'; object-src 'none'; frame-ancestors 'self'"
 
 # What can stand between quotes in nginx's configuration and means nothing there.
@@ -93,7 +95,7 @@ class Options:
         frontend = _text(env, FRONTEND)
         return cls(
             port=_integer(env, PORT, 0, 65_535),
-            bind=_text(env, BIND),
+            bind=_address(env, BIND),
             web_instances=_integer(env, WEB_INSTANCES, 1, 8),
             frontend=Path(frontend).resolve() if frontend else None,
             nginx_frontend_csp=_policy(env, FRONTEND_CSP),
@@ -107,8 +109,8 @@ class Options:
             nginx_burst_files=_integer(env, BURST_FILES, 1, 1_000_000),
             nginx_rate_health=_rate(env, RATE_HEALTH),
             nginx_burst_health=_integer(env, BURST_HEALTH, 1, 1_000_000),
-            nginx_connections=_integer(env, CONNECTIONS, 1, 1_000_000),
-            nginx_streams=_integer(env, STREAMS, 1, 1_000_000),
+            nginx_connections=_integer(env, CONNECTIONS, 1, _MOST_CONNECTIONS),
+            nginx_streams=_integer(env, STREAMS, 1, _MOST_CONNECTIONS),
             nginx_real_ip_from=_networks(env, REAL_IP_FROM),
         )
 
@@ -122,11 +124,24 @@ def _text(env: Mapping[str, str], variable: Variable) -> str:
     return env.get(variable.name, "").strip() or variable.default
 
 
+def _address(env: Mapping[str, str], variable: Variable) -> str:
+    text = _text(env, variable)
+    try:
+        return text if text == "localhost" else str(ip_address(text))
+    except ValueError as error:
+        raise BundleError(
+            f"{variable.name} is {text!r}; it must be an address of this machine such as 127.0.0.1, "
+            "or 0.0.0.0 for all of them."
+        ) from error
+
+
 def _integer(env: Mapping[str, str], variable: Variable, least: int, most: int) -> int:
     text = _text(env, variable)
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    # Python reads no more than 4,300 digits.
+    readable = text.isascii() and text.isdigit() and len(text) <= 20
+    if not (readable and least <= int(text) <= most):
         raise BundleError(
-            f"{variable.name} is {text!r}; it must be a whole number from {least} to {most}."
+            f"{variable.name} is {text[:40]!r}; it must be a whole number from {least} to {most}."
         )
     return int(text)
 
@@ -134,7 +149,10 @@ def _integer(env: Mapping[str, str], variable: Variable, least: int, most: int) 
 def _rate(env: Mapping[str, str], variable: Variable) -> str:
     text = _text(env, variable)
     if not _RATE.fullmatch(text):
-        raise BundleError(f"{variable.name} is {text!r}; write it like {variable.default}.")
+        raise BundleError(
+            f"{variable.name} is {text[:40]!r}; write it like {variable.default}, "
+            "with at most a million."
+        )
     return text
 
 
@@ -151,8 +169,15 @@ def _policy(env: Mapping[str, str], variable: Variable) -> str:
 def _networks(env: Mapping[str, str], variable: Variable) -> tuple[str, ...]:
     texts = [text.strip() for text in _text(env, variable).split(",") if text.strip()]
     try:
-        return tuple(str(ip_network(text)) for text in texts)
+        networks = [ip_network(text) for text in texts]
     except ValueError as error:
         raise BundleError(
             f"{variable.name} is not a list of networks such as 10.0.0.0/8: {error}."
         ) from error
+    for network in networks:
+        if network.prefixlen == 0:
+            raise BundleError(
+                f"{variable.name} names {network}: everybody would be believed to be whoever they "
+                "say. Name the networks of your own proxies or of your CDN."
+            )
+    return tuple(map(str, networks))

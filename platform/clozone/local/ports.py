@@ -34,7 +34,9 @@ def require_free(port: int, address: str) -> None:
     """Raise BundleError unless the public `port` can be had."""
     if is_free(port, address):
         return
-    if port < 1024 and is_free(0, address):
+    if not is_free(0, address):
+        raise BundleError(f"CLOZONE_BIND is {address!r}, which is not an address of this machine.")
+    if port < 1024:
         hint = "it may need root, or another program uses it"
     else:
         hint = "another program uses it"

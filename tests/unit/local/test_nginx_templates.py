@@ -1,9 +1,16 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from clozone.local.errors import BundleError
-from clozone.local.nginx import VARIABLES, cors_lines, render, templates_folder
+from clozone.local.nginx import (
+    VARIABLES,
+    cors_lines,
+    render,
+    require_bucket_apart,
+    templates_folder,
+)
 
 SOURCES = ("nginx.conf.template", "templates/clozone.conf.template")
 VALUES = {name: f"<{name}>" for name in VARIABLES}
@@ -62,3 +69,21 @@ def test_a_star_allows_whoever_names_an_origin() -> None:
 def test_what_is_not_an_origin_is_refused_by_name(value: str) -> None:
     with pytest.raises(BundleError, match="CORS_ORIGINS"):
         cors_lines(value)
+
+
+def test_origins_that_differ_in_capitals_are_one() -> None:
+    line = '"https://app.example" "https://app.example";'
+    assert cors_lines("https://App.example,https://app.example") == [line]
+
+
+@pytest.mark.parametrize("bucket", ["api", "index.html", "a", "A-b-c", 'a"b', "x" * 64])
+def test_a_bucket_whose_address_is_taken_is_refused_by_name(bucket: str, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="S3_BUCKET"):
+        require_bucket_apart(bucket, tmp_path)
+
+
+def test_a_bucket_is_not_a_folder_of_the_frontend(tmp_path: Path) -> None:
+    require_bucket_apart("assets", tmp_path)
+    (tmp_path / "assets").mkdir()
+    with pytest.raises(BundleError, match=r"S3_BUCKET is 'assets'.*frontend"):
+        require_bucket_apart("assets", tmp_path)

@@ -59,3 +59,35 @@ def test_the_policy_of_the_frontend_is_read_and_cannot_leave_its_quotes() -> Non
 def test_every_rate_is_checked_and_named(name: str) -> None:
     with pytest.raises(BundleError, match=name):
         Options.from_environment({name: "1r/s; return 200"})
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1; }", "nohost.invalid", "127.0.0.1:80", "*"])
+def test_an_address_to_listen_on_that_is_none_is_refused_by_name(value: str) -> None:
+    with pytest.raises(BundleError, match="CLOZONE_BIND"):
+        Options.from_environment({"CLOZONE_BIND": value})
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1", "0.0.0.0", "::1", "::", "localhost"])
+def test_addresses_to_listen_on(value: str) -> None:
+    assert Options.from_environment({"CLOZONE_BIND": value}).bind == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NGINX_CONNECTIONS", "65536"),
+        ("NGINX_STREAMS", "65536"),
+        ("NGINX_BURST_API", "9" * 5_000),
+        ("NGINX_RATE_API", "1000001r/s"),
+        ("NGINX_RATE_API", "9" * 5_000 + "r/m"),
+    ],
+)
+def test_what_nginx_would_not_take_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(BundleError, match=name):
+        Options.from_environment({name: value})
+
+
+@pytest.mark.parametrize("value", ["0.0.0.0/0", "10.0.0.0/8,::/0"])
+def test_the_whole_world_is_no_proxy_of_ours(value: str) -> None:
+    with pytest.raises(BundleError, match=r"NGINX_REAL_IP_FROM.*everybody"):
+        Options.from_environment({"NGINX_REAL_IP_FROM": value})

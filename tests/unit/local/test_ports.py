@@ -60,3 +60,8 @@ def test_homes_begin_to_look_at_different_places(tmp_path: Path) -> None:
 def test_a_taken_public_port_is_named_with_its_variable(taken: int) -> None:
     with pytest.raises(BundleError, match=rf"Port {taken} .*CLOZONE_PORT"):
         require_free(taken, "127.0.0.1")
+
+
+def test_an_address_of_another_machine_is_not_called_a_port_in_use() -> None:
+    with pytest.raises(BundleError, match=r"CLOZONE_BIND.*not an address of this machine"):
+        require_free(0, "203.0.113.1")
