@@ -52,27 +52,34 @@ class VersionWriter:
 
     def _note(self, org_id: UUID, position: int) -> None:
         with self._lock:
-            self._untold[org_id] = max(position, self._untold.get(org_id, 0))
+            self._keep(org_id, position)
             if self._teller is None:
                 self._teller = threading.Thread(
                     target=self._tell_later, name="cache versions", daemon=True
                 )
                 self._teller.start()
 
+    def _keep(self, org_id: UUID, position: int) -> None:
+        self._untold[org_id] = max(position, self._untold.get(org_id, 0))
+
     def _tell_later(self) -> None:
         while not self._closed.wait(TRY_AGAIN_SECONDS):
+            # Taken out before they are told: what is noted from here on is a change of its own.
             with self._lock:
-                untold = list(self._untold.items())
-            for org_id, position in untold:
-                if not self._set(org_id, position):
-                    break
-                self._told(org_id, position)
+                untold, self._untold = self._untold, {}
+            left = self._tell_all(untold)
             with self._lock:
+                for org_id, position in left.items():
+                    self._keep(org_id, position)
                 if not self._untold:
                     self._teller = None
                     return
 
-    def _told(self, org_id: UUID, position: int) -> None:
-        with self._lock:
-            if self._untold[org_id] == position:
-                del self._untold[org_id]
+    def _tell_all(self, untold: dict[UUID, int]) -> dict[UUID, int]:
+        """Tell until one fails; what is left."""
+        left = dict(untold)
+        for org_id, position in untold.items():
+            if not self._set(org_id, position):
+                break
+            del left[org_id]
+        return left

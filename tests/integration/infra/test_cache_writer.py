@@ -3,8 +3,10 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import pytest
+from redis import Redis
 
 from clozone.infra.cache_version import version_key
 from clozone.infra.cache_writer import VersionWriter
@@ -23,21 +25,39 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
         yield it
 
 
+class Interrupted(VersionWriter):
+    """Between the telling of a noted change and what comes after it, something happens once."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def _set(self, org_id: UUID, position: int) -> bool:
+        told = super()._set(org_id, position)
+        if told and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return told
+
+
 @pytest.fixture
-def writer(valkey: Bundle) -> Iterator[VersionWriter]:
+def redis(valkey: Bundle) -> Redis:
+    """A client that waits for a server that is stopped."""
+    return sync_redis(valkey.environment()["REDIS_URL"], timeout_seconds=PATIENT_SECONDS)
+
+
+@pytest.fixture
+def writer(valkey: Bundle) -> Iterator[Interrupted]:
     url = valkey.environment()["REDIS_URL"]
-    writer = VersionWriter(sync_redis(url, timeout_seconds=0.2))
+    writer = Interrupted(sync_redis(url, timeout_seconds=0.2))
     yield writer
     writer.close()
 
 
 @pytest.fixture
-def position_in(valkey: Bundle) -> Callable[..., int | None]:
+def position_in(redis: Redis) -> Callable[[UUID], int | None]:
     """The position of an organisation's version, None without one."""
-    client = sync_redis(valkey.environment()["REDIS_URL"], timeout_seconds=PATIENT_SECONDS)
 
-    def position_in(org_id: object) -> int | None:
-        version = client.get(version_key(org_id))  # type: ignore[arg-type]
+    def position_in(org_id: UUID) -> int | None:
+        version = redis.get(version_key(org_id))
         return None if version is None else int.from_bytes(version[16:], "big")
 
     return position_in
@@ -69,3 +89,23 @@ def test_changes_while_redis_is_away_are_told_when_it_is_back(valkey, writer, po
         time.sleep(0.05)
     writer.tell(second, 8)
     assert position_in(second) == 8
+
+
+def test_a_change_that_comes_while_an_equal_one_is_told_is_told_too(valkey, writer, redis):
+    org_id = new_id()
+    key, seen = version_key(org_id), []
+
+    def change_again() -> None:
+        seen.append(redis.get(key))
+        writer.tell(org_id, 0)
+
+    valkey.kill("valkey", signal.SIGSTOP)
+    try:
+        writer.tell(org_id, 0)
+        writer.meanwhile = change_again
+    finally:
+        valkey.kill("valkey", signal.SIGCONT)
+    deadline = time.monotonic() + PATIENT_SECONDS
+    while not seen or redis.get(key) == seen[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
