@@ -8,12 +8,11 @@ from typing import Any
 
 import asyncpg
 from loguru import logger
-from peewee import InterfaceError, OperationalError
 
+from clozone.infra.database_errors import is_for_primary
 from clozone.infra.pool_waits import PoolWaits
 from clozone.infra.read_pool import ReadPool
 from clozone.infra.replica import ReplicaWatch
-from clozone.kit.errors import Unavailable
 from clozone.settings import Settings
 
 
@@ -44,7 +43,9 @@ class Reads:
         if self._replica is not None and self._watch is not None and self._watch.has(after):
             try:
                 return await self._replica.fetch(sql, *args)
-            except (OperationalError, InterfaceError, Unavailable) as error:
+            except Exception as error:
+                if not is_for_primary(error):
+                    raise
                 logger.bind(error=type(error).__name__).warning("a read moves to the primary")
         return await self._primary.fetch(sql, *args)
 

@@ -34,17 +34,23 @@ def why_unusable(primary: Mapping[str, Any] | None, replica: Mapping[str, Any]) 
     """
     if not replica["standby"]:
         return "it is no standby: it takes writes of its own"
-    if primary is not None and replica["cluster"] != primary["cluster"]:
-        return "it is a standby of another server"
-    if primary is not None and replica["timeline"] != primary["timeline"]:
-        return (
-            f"it is on timeline {replica['timeline']} and the primary on {primary['timeline']}:"
-            " it has not followed a failover, or not reached its next restart point"
-        )
-    if primary is not None and replica["database"] != primary["database"]:
-        return "DATABASE_REPLICA_URL names another database than DATABASE_URL"
+    if primary is not None and (other := _difference(primary, replica)):
+        return other
     if not replica["may_read"]:
         return "the login in DATABASE_REPLICA_URL may not take the role clozone_tenant"
     if replica["replayed"] is None:
         return "it has replayed nothing yet"
+    return None
+
+
+def _difference(primary: Mapping[str, Any], replica: Mapping[str, Any]) -> str | None:
+    if replica["cluster"] != primary["cluster"]:
+        return "it is a standby of another server"
+    if replica["timeline"] != primary["timeline"]:
+        return (
+            f"it is on timeline {replica['timeline']} and the primary on {primary['timeline']}:"
+            " it has not followed a failover, or not reached its next restart point"
+        )
+    if replica["database"] != primary["database"]:
+        return "DATABASE_REPLICA_URL names another database than DATABASE_URL"
     return None

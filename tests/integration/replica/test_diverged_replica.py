@@ -1,5 +1,6 @@
 """A standby that follows another primary than ours, though it is a copy of the same cluster."""
 
+import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def _copy(first: Bundle, second: Bundle) -> None:
 async def _settled(primary: str, bundle: Bundle) -> ReplicaState:
     """What is thought of the bundle's standby as one of `primary`."""
     environment = bundle.environment()
-    await _await_replay(bundle)
+    await asyncio.to_thread(_await_replay, bundle)
     watch = ReplicaWatch(
         settings_from(environment | {"DATABASE_URL": primary}), environment["DATABASE_REPLICA_URL"]
     )
@@ -88,7 +89,7 @@ async def _settled(primary: str, bundle: Bundle) -> ReplicaState:
         await watch.close()
 
 
-async def _await_replay(bundle: Bundle) -> None:
+def _await_replay(bundle: Bundle) -> None:
     """Wait until the standby has everything."""
     with psycopg.connect(_address(bundle, "postgres")) as primary:
         found = primary.execute("SELECT pg_current_wal_flush_lsn()").fetchone()

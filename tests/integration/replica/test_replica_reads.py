@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -158,6 +159,27 @@ def test_a_server_that_is_no_standby_is_not_read_from(
     found = answer.json()["components"]["replica"]
     assert found["status"] == "degraded"
     assert "takes writes of its own" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"), [("database", "another database"), ("login", "clozone_tenant")]
+)
+def test_the_wrong_database_or_login_costs_no_error(
+    site: Site, start_web: Callable[..., str], wrong: str, reason: str
+) -> None:
+    url = urlsplit(site.environment["DATABASE_REPLICA_URL"])
+    if wrong == "login":
+        site.rows("postgres", "CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
+        url = url._replace(netloc=f"stranger:stranger@{url.hostname}:{url.port}")
+    else:
+        url = url._replace(path="/postgres")
+    admin = site.admin(new_id())
+    address = start_web(DATABASE_REPLICA_URL=url.geturl())
+    admin.base_url = httpx2.URL(address)
+    eventually(lambda: reason in site.health(address)["detail"])
+    make_key(admin, "one")
+    assert names_of_keys(admin) == ["one"]
+    assert admin.get("/api/analytics").status_code == 200
 
 
 def test_a_replica_that_is_not_there_costs_no_error(

@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from peewee import OperationalError
 from replica_site import Site
 
 from clozone.infra.postgres import close_database, init_database
@@ -104,6 +105,28 @@ async def test_a_read_in_the_way_of_what_is_replayed_is_repeated_on_the_primary(
         await asyncio.to_thread(site.rows, "postgres", change)
     (row,) = await reading
     assert (row["on_replica"], row["found"]) == (False, 0)
+
+
+async def test_what_the_replica_alone_refuses_is_repeated_on_the_primary(
+    reads: Reads, watch: ReplicaWatch
+) -> None:
+    await until(watch, fit=True)
+    # The error of a table that is not there, on the replica only.
+    refuse = "CASE WHEN pg_is_in_recovery() THEN $1::text::regclass::oid::int ELSE 0 END"
+    (row,) = await reads.fetch(f"{WHERE}, {refuse}", "nowhere")
+    assert not row["on_replica"]
+
+
+async def test_a_statement_that_is_too_slow_itself_is_not_repeated(
+    site: Site, watch: ReplicaWatch
+) -> None:
+    await until(watch, fit=True)
+    limit = {"database_statement_timeout_ms": 500}
+    reads = Reads(site.settings.model_copy(update=limit), watch)
+    slow_there = "CASE WHEN pg_is_in_recovery() THEN pg_sleep(30) END"
+    with pytest.raises(OperationalError, match="statement timeout"):
+        await reads.fetch(f"{WHERE}, {slow_there}")
+    await reads.close()
 
 
 async def test_the_position_of_a_write_is_reached_by_the_replica(
