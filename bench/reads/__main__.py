@@ -19,7 +19,7 @@ from bench.reads import (
     uncached,
 )
 from bench.reads.loading import SIZES
-from bench.reads.machine import data_folder, install_rival, require_programs
+from bench.reads.machine import circumstances, data_folder, install_rival, require_programs
 from bench.reads.plot import draw
 from bench.reads.results import write_figures, write_rounds
 from bench.reads.run import Run
@@ -37,6 +37,10 @@ PARTS = {
 }
 
 
+ROUNDS = 5
+SECONDS = 5
+
+
 def main() -> None:
     """Run the parts that were asked for, print their figures, keep and draw them."""
     options = _options()
@@ -44,6 +48,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     require_programs()
     modules = install_rival()
+    written = writes(options)
+    if not written:
+        print(
+            "This run writes no results"
+            + ("." if options.dry else ": it is a quick one; see --write.")
+        )
+    told = circumstances(options.sizes)
     figures: list[Figure] = []
     with Stage.opened(data_folder(), modules, options.sizes, fresh=options.fresh) as stage:
         run = Run(stage, options.rounds, options.seconds, options.sizes)
@@ -52,17 +63,25 @@ def main() -> None:
             found = [*PARTS[part](run)]
             show(found)
             # At once, so that what comes after cannot take it along if it fails.
-            if not options.dry:
+            if written:
                 whole_run_begins = options.only == [*PARTS] and not figures
-                write_figures(found, instead=whole_run_begins)
+                write_figures(found, instead=whole_run_begins, circumstances=told)
                 write_rounds(run.rounds_told, instead=whole_run_begins)
             figures += found
     print("\nAll figures; a ratio is ours ÷ rival, or ÷ what the name says\n")
     show(figures)
-    if not options.dry:
+    if written:
         print("Written:", *(file.name for file in draw()), "reads.json reads_rounds.json")
     missed = [figure.figure for figure in figures if figure.holds is False]
     print(f"{len(missed)} of the figures miss their target." if missed else "Every target holds.")
+
+
+def writes(options: argparse.Namespace) -> bool:
+    """Whether a run with these options replaces the results: no quick one, unless told to."""
+    if options.dry or options.write:
+        return not options.dry
+    quick = options.rounds < ROUNDS or options.seconds < SECONDS or "1m" not in options.sizes
+    return not quick
 
 
 def _options() -> argparse.Namespace:
@@ -70,13 +89,24 @@ def _options() -> argparse.Namespace:
         prog="bench.reads", description="Measure reads beside Express, ioredis and node-postgres."
     )
     parser.add_argument("--sizes", type=_sizes, default=[*SIZES], help=f"of: {', '.join(SIZES)}")
-    parser.add_argument("--rounds", type=_at_least_one, default=5, help="interleaved (default 5)")
     parser.add_argument(
-        "--seconds", type=_at_least_one, default=5, help="of load of each case (default 5)"
+        "--rounds", type=_at_least_one, default=ROUNDS, help=f"interleaved (default {ROUNDS})"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_at_least_one,
+        default=SECONDS,
+        help=f"of load of each case (default {SECONDS})",
     )
     parser.add_argument("--only", type=_parts, default=[*PARTS], help=f"of: {', '.join(PARTS)}")
     parser.add_argument("--fresh", action="store_true", help="load the data anew")
-    parser.add_argument("--dry", action="store_true", help="write no results")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--dry", action="store_true", help="write no results")
+    kept.add_argument(
+        "--write",
+        action="store_true",
+        help="write results of a quick run too (fewer rounds or seconds than the default, or no 1m)",
+    )
     return parser.parse_args()
 
 

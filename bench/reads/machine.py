@@ -2,9 +2,12 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -12,6 +15,7 @@ RIVAL = HERE / "rival"
 MODULES_VARIABLE = "CLOZONE_BENCH_RIVALS"
 DATA_VARIABLE = "CLOZONE_BENCH_DATA"
 INSTALL_SECONDS = 600
+OLDEST_NODE = 20
 
 _HOW_TO_GET = {
     "wrk": "the load generator; Debian and Ubuntu: apt-get install wrk; macOS: brew install wrk",
@@ -26,6 +30,38 @@ def require_programs() -> None:
     if missing:
         lines = [f"  {name}: {_HOW_TO_GET[name]}" for name in missing]
         raise SystemExit("\n".join(["The bench cannot run: this machine lacks", *lines]))
+    require_node(_output("node", "--version"))
+
+
+def require_node(version: str) -> None:
+    """End unless `version`, as node tells it (v22.1.0), is one that runs the rival."""
+    major = version.removeprefix("v").partition(".")[0]
+    if not major.isdecimal() or int(major) < OLDEST_NODE:
+        raise SystemExit(
+            f"The bench cannot run: node is {version or 'silent about its version'}, and must be "
+            f"version {OLDEST_NODE} or newer; see https://nodejs.org."
+        )
+
+
+def circumstances(sizes: Sequence[str]) -> dict[str, str]:
+    """When, of what, on what and on how much data a run measures."""
+    commit = _output("git", "-C", str(HERE), "rev-parse", "--short=12", "HEAD")
+    changed = _output("git", "-C", str(HERE), "status", "--porcelain", "--untracked-files=no")
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": f"{commit or 'unknown'}{' and changes' if changed else ''}",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "sizes": ",".join(sizes),
+    }
+
+
+def _output(*command: str) -> str:
+    """What a program prints; nothing if it cannot be run."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return ""
+    return result.stdout.strip()
 
 
 def data_folder() -> Path:

@@ -16,9 +16,11 @@ request = function()
   return requests[place]
 end
 
+-- What is refused is no request that was served, and quick to give: `requests` and `rate` leave it out.
 done = function(summary, latency, _)
   local errors = summary.errors
+  local served = summary.requests - errors.status
   io.write(string.format('\nJSON {"rate": %.1f, "p50_ms": %.3f, "p99_ms": %.3f, "requests": %d, "refused": %d, "broken": %d}\n',
-    summary.requests / (summary.duration / 1e6), latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    summary.requests, errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+    served / (summary.duration / 1e6), latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    served, errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end

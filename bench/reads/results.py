@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.queue.figures import Figure
@@ -20,9 +21,15 @@ def read_figures() -> list[dict[str, Any]]:
     return [dict(entry) for entry in _read(FIGURES)]
 
 
-def write_figures(figures: Iterable[Figure], *, instead: bool) -> None:
-    """Put figures into the results, `instead` of all that is there or of those of the same names."""
-    _merge(FIGURES, [asdict(figure) for figure in figures], "figure", instead)
+def write_figures(
+    figures: Iterable[Figure], *, instead: bool, circumstances: Entry = MappingProxyType({})
+) -> None:
+    """Put figures into the results, `instead` of all that is there or of those of the same names.
+
+    Each carries the `circumstances` of its run: parts may be measured on different days.
+    """
+    entries = [{**asdict(figure), **circumstances} for figure in figures]
+    _merge(FIGURES, entries, "figure", instead)
 
 
 def write_rounds(rounds: Sequence[Entry], *, instead: bool) -> None:

@@ -37,7 +37,8 @@ class Run:
     def take_turns(self, part: str, cases: Mapping[str, "Case"]) -> dict[str, list[Load]]:
         """Load each case once a round, in an order that rotates; the loads by case.
 
-        Before each there is a short load that does not count. Errors are told in the line.
+        Before each there is a short load that does not count. The bench ends when anything was refused
+        or broke: what came of such a round measures something else.
         """
         loads: defaultdict[str, list[Load]] = defaultdict(list)
         names = list(cases)
@@ -49,6 +50,7 @@ class Run:
                 case.prepare()
                 case.load(WARM_UP_SECONDS)
                 load = case.load(self.seconds)
+                require_served(f"{part}: {name}", load)
                 self.tell(f"{part}: {name}", number, asdict(load))
                 loads[name].append(load)
         return loads
@@ -63,6 +65,16 @@ class Run:
             f"{name} {value:g}" for name, value in measured.items() if value is not None
         )
         print(f"  {time.strftime('%H:%M:%S')} {case}: {shown} (load {average:g})", flush=True)
+
+
+def require_served(case: str, load: Load) -> None:
+    """End the bench unless every request of this load was answered with what it asked for."""
+    if load.refused or load.broken or not load.requests:
+        raise SystemExit(
+            f"{case}: {load.requests} requests were served, {load.refused} refused (400 and above) and "
+            f"{load.broken} broke off, so this is no measurement. Run it again when the machine is quieter; what is "
+            "refused every time is a fault of the stack."
+        )
 
 
 def _nothing() -> None:

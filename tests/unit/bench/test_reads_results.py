@@ -1,12 +1,17 @@
 """What a run keeps, and what it counts as a request's own statements."""
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 from bench.queue.figures import alone
 from bench.reads import results
+from bench.reads.__main__ import writes
 from bench.reads.counting import Statements
+from bench.reads.machine import require_node
+from bench.reads.run import require_served
+from bench.reads.wrk import Load
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +54,43 @@ def test_what_opens_a_unit_of_work_is_told_apart() -> None:
     assert statements.opening == 6
     assert statements.working == 3
     assert statements.of_reports == 2
+
+
+def test_figures_carry_the_circumstances_of_their_run() -> None:
+    results.write_figures([alone("a", [1.0], "ms")], instead=True, circumstances={"date": "one"})
+    results.write_figures([alone("b", [1.0], "ms")], instead=False, circumstances={"date": "two"})
+    assert [each["date"] for each in results.read_figures()] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "written"),
+    [
+        ({}, True),
+        ({"rounds": 4}, False),
+        ({"seconds": 4}, False),
+        ({"sizes": ["100k"]}, False),
+        ({"rounds": 1, "write": True}, True),
+        ({"dry": True}, False),
+    ],
+)
+def test_a_quick_run_writes_nothing_unless_told_to(
+    chosen: dict[str, object], written: bool
+) -> None:
+    usual = {"rounds": 5, "seconds": 5, "sizes": ["100k", "1m"], "dry": False, "write": False}
+    assert writes(argparse.Namespace(**usual | chosen)) is written
+
+
+@pytest.mark.parametrize(("refused", "broken", "requests"), [(1, 0, 9), (0, 1, 9), (0, 0, 0)])
+def test_a_round_with_refused_or_broken_answers_ends_the_bench(
+    refused: int, broken: int, requests: int
+) -> None:
+    with pytest.raises(SystemExit, match="cached: ours"):
+        require_served("cached: ours", Load(1.0, 1.0, 1.0, requests, refused, broken))
+    require_served("cached: ours", Load(1.0, 1.0, 1.0, 9, 0, 0))
+
+
+@pytest.mark.parametrize("version", ["v18.19.0", "", "nonsense"])
+def test_an_old_node_is_refused(version: str) -> None:
+    with pytest.raises(SystemExit, match="20 or newer"):
+        require_node(version)
+    require_node("v20.0.0")
