@@ -15,8 +15,8 @@ from clozone.local.errors import BundleError
 from clozone.local.reload_request import request_reload
 from clozone.local.starting import unheard
 
-# More than nginx can count.
-UNSOUND = {"NGINX_RATE_API": "99999999999999999999r/s"}
+# Longer than what nginx keeps in a map.
+UNSOUND = {"CORS_ORIGINS": f"https://{'a' * 600}.example"}
 
 
 def frontend(folder: Path, text: str) -> dict[str, str]:
