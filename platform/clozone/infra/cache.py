@@ -18,7 +18,7 @@ from uuid import UUID
 from loguru import logger
 from redis.exceptions import RedisError
 
-from clozone.infra.cache_answer import Answer, unpack
+from clozone.infra.cache_answer import Answer
 from clozone.infra.cache_computing import Computations, Compute
 from clozone.infra.cache_store import AnswerStore
 from clozone.infra.cache_version import ANYTHING_WRITTEN
@@ -104,7 +104,7 @@ class AnalyticsCache:
             return None
         if kept is None:
             return None
-        fresh_until, answer = unpack(kept)
+        fresh_until, answer = kept
         if fresh_until <= time():
             return None
         self._remember(org_id, name, _Known(version, fresh_until, answer))
@@ -125,7 +125,7 @@ class AnalyticsCache:
             else:
                 if kept is None:
                     return await self._computations.join(org_id, name, version, compute)
-                fresh_until, answer = unpack(kept)
+                fresh_until, answer = kept
                 if fresh_until < time():
                     self._computations.refresh(org_id, name, version, compute)
                 return answer

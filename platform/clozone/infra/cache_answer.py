@@ -6,6 +6,7 @@ Each form has bytes of its own, so each has a strong ETag of its own.
 import gzip
 import hashlib
 import struct
+import zlib
 from dataclasses import dataclass
 
 from clozone.infra.cache_negotiation import accepts_gzip, names_tag
@@ -15,9 +16,11 @@ DIGEST_BYTES = 16
 GZIP_LEVEL = 6
 GZIP_LEAST_BYTES = 1_024
 
-# Version, time until which it is fresh, digest of the plain bytes, and how many they are. Then come
-# the plain bytes and the compressed ones.
-_HEAD = struct.Struct(f">{VERSION_BYTES}sd{DIGEST_BYTES}sI")
+# Version and checksum of all that follows: time until which it is fresh, digest of the plain bytes,
+# how many they are, the plain bytes and the compressed ones.
+_SEAL = struct.Struct(f">{VERSION_BYTES}sI")
+_FACTS = struct.Struct(f">d{DIGEST_BYTES}sI")
+_BODY_AT = _SEAL.size + _FACTS.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,20 @@ def pack(version: bytes, fresh_until: float, body: bytes) -> bytes:
     Compressing takes a while; a large body is better packed outside the event loop.
     """
     smaller = gzip.compress(body, GZIP_LEVEL, mtime=0) if len(body) >= GZIP_LEAST_BYTES else b""
-    return b"".join([_HEAD.pack(version, fresh_until, _digest(body), len(body)), body, smaller])
+    sealed = b"".join([_FACTS.pack(fresh_until, _digest(body), len(body)), body, smaller])
+    return _SEAL.pack(version, zlib.crc32(sealed)) + sealed
 
 
-def unpack(kept: bytes) -> tuple[float, Answer]:
-    """Until when it is fresh, and the answer."""
-    _, fresh_until, digest, length = _HEAD.unpack_from(kept)
-    end = _HEAD.size + length
-    plain = Representation(kept[_HEAD.size : end], _tag(digest))
+def unpack(kept: bytes) -> tuple[float, Answer] | None:
+    """Until when it is fresh, and the answer; None for bytes that `pack` did not give, or not all."""
+    if len(kept) < _BODY_AT:
+        return None
+    _, checksum = _SEAL.unpack_from(kept)
+    if zlib.crc32(memoryview(kept)[_SEAL.size :]) != checksum:
+        return None
+    fresh_until, digest, length = _FACTS.unpack_from(kept, _SEAL.size)
+    end = _BODY_AT + length
+    plain = Representation(kept[_BODY_AT:end], _tag(digest))
     if end == len(kept):
         return fresh_until, Answer(plain)
     return fresh_until, Answer(plain, Representation(kept[end:], _tag(digest, "-gzip"), "gzip"))

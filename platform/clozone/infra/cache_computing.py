@@ -14,7 +14,7 @@ from uuid import UUID
 from loguru import logger
 from redis.exceptions import RedisError
 
-from clozone.infra.cache_answer import Answer, unpack
+from clozone.infra.cache_answer import Answer
 from clozone.infra.cache_lock import ComputationLock
 from clozone.infra.cache_store import AnswerStore
 from clozone.infra.cache_version import ANYTHING_WRITTEN, lock_key, position_after
@@ -108,7 +108,7 @@ class Computations:
             if ours:
                 await lock.release()
             if kept is not None:
-                return unpack(kept)[1]
+                return kept[1]
             if current == version:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LOOK_EVERY_SECONDS)
@@ -132,7 +132,7 @@ class Computations:
                 await asyncio.sleep(REFRESH_PAUSE_SECONDS)
                 return
             current, kept = await self._store.read(org_id, name)
-            if current == version and (kept is None or unpack(kept)[0] < time()):
+            if current == version and (kept is None or kept[0] < time()):
                 await self._compute(org_id, name, version, compute)
             await lock.release()
         except Exception as error:

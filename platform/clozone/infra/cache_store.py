@@ -9,6 +9,7 @@ from uuid import UUID
 
 from clozone.infra.cache_answer import Answer, pack, unpack
 from clozone.infra.cache_version import (
+    VERSION_BYTES,
     VERSION_SECONDS,
     answer_key,
     version_after_loss,
@@ -18,6 +19,18 @@ from clozone.infra.redis_pipeline import PipelinedRedis
 
 JITTER = 0.1
 LARGE_BYTES = 32_768  # takes about a millisecond to compress
+
+# What lies there and is no version would stand in the way of every answer: it is replaced.
+_ENSURE_VERSION = """
+local version = redis.pcall('GET', KEYS[1])
+if type(version) == 'string' and #version == tonumber(ARGV[3]) then
+    return version
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return ARGV[1]
+"""
+"""KEYS: the version's key. ARGV: a version to set if there is none, its lifetime in seconds, the
+length of a version. Gives the version that holds."""
 
 
 class AnswerStore:
@@ -32,15 +45,17 @@ class AnswerStore:
         self._fresh_seconds = fresh_seconds
         self._stale_seconds = stale_seconds
 
-    async def read(self, org_id: UUID, name: str) -> tuple[bytes, bytes | None]:
-        """The organisation's version, and what is kept of the answer if that is of this version."""
+    async def read(self, org_id: UUID, name: str) -> tuple[bytes, tuple[float, Answer] | None]:
+        """The organisation's version; and if an answer of this version is kept, until when it is
+        fresh, and the answer. One that is damaged is not there.
+        """
         version, kept = cast(
             "list[bytes | None]",
             await self._redis.execute("MGET", version_key(org_id), answer_key(org_id, name)),
         )
-        if version is None:
-            version = await self._new_version(org_id)
-        return version, kept if kept is not None and kept.startswith(version) else None
+        if version is None or len(version) != VERSION_BYTES:
+            version = await self._ensure_version(org_id)
+        return version, unpack(kept) if kept is not None and kept.startswith(version) else None
 
     async def version(self, org_id: UUID) -> bytes | None:
         """The organisation's version, if Redis knows one."""
@@ -53,9 +68,10 @@ class AnswerStore:
         kept = await asyncio.to_thread(packing) if len(body) > LARGE_BYTES else packing()
         milliseconds = int(1000 * max(self._stale_seconds, fresh_seconds))
         await self._redis.execute("SET", answer_key(org_id, name), kept, "PX", milliseconds)
-        return unpack(kept)[1]
+        unpacked = unpack(kept)
+        return Answer.of(body) if unpacked is None else unpacked[1]
 
-    async def _new_version(self, org_id: UUID) -> bytes:
-        key, version = version_key(org_id), version_after_loss()
-        await self._redis.execute("SET", key, version, "NX", "EX", VERSION_SECONDS)
-        return cast("bytes | None", await self._redis.execute("GET", key)) or version
+    async def _ensure_version(self, org_id: UUID) -> bytes:
+        arguments = version_after_loss(), VERSION_SECONDS, VERSION_BYTES
+        key = version_key(org_id)
+        return cast(bytes, await self._redis.execute("EVAL", _ENSURE_VERSION, 1, key, *arguments))

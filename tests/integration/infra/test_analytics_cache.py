@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 
 import pytest
+from redis import Redis
 from tests.support.processes import free_port
 
 from clozone.infra import cache_lock
 from clozone.infra.cache import AnalyticsCache, forget_analytics, init_cache
-from clozone.infra.cache_version import ANYTHING_WRITTEN
+from clozone.infra.cache_answer import pack, unpack
+from clozone.infra.cache_version import ANYTHING_WRITTEN, answer_key, version_key
 from clozone.infra.redis import sync_redis
 from clozone.kit.ids import new_id
 from clozone.settings import Settings
@@ -73,8 +75,10 @@ def org_id() -> UUID:
 async def grow_stale(settings: Settings, org_id: UUID, name: str = "report") -> None:
     """Let the time until which the kept answer is fresh lie behind us."""
     redis = sync_redis(settings.cache_url)
-    key = f"clozone:analytics:{{{org_id}}}:{name}"
-    assert redis.setrange(key, 24, bytes(8)) > 0
+    key, version = answer_key(org_id, name), redis.get(version_key(org_id))
+    kept = unpack(redis.get(key))
+    assert kept is not None
+    redis.set(key, pack(version, 0.0, kept[1].body), keepttl=True)
 
 
 async def test_an_answer_is_computed_once_and_then_kept(cache, org_id):
@@ -418,3 +422,62 @@ async def test_nothing_is_found_with_the_cache_off_or_redis_away(make_cache, org
     assert await off.find(org_id, "report") is None
     away = make_cache(redis_cache_url=f"redis://127.0.0.1:{free_port()}/0")
     assert await away.find(org_id, "report") is None
+
+
+# ---- Rubbish in Redis ---------------------------------------------------------------------------
+
+
+def damage(redis: Redis, key: str, how: str) -> None:
+    """Put at `key` what no instance ever stores."""
+    value = redis.get(key)
+    redis.delete(key)
+    match how:
+        case "empty":
+            redis.set(key, b"")
+        case "cut short":
+            redis.set(key, value[:-3])
+        case "only a version":
+            redis.set(key, value[:24])
+        case "changed at the end":
+            redis.set(key, value[:-1] + bytes([value[-1] ^ 1]))
+        case "a list":
+            redis.rpush(key, b"a")
+
+
+DAMAGES = ["empty", "cut short", "only a version", "changed at the end", "a list"]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+async def test_a_damaged_answer_is_missing(cache, other, org_id, settings, how):
+    source = Source(b"figures " * 1_000)  # large enough for both forms
+    await cache.get(org_id, "report", source)
+    damage(sync_redis(settings.cache_url), answer_key(org_id, "report"), how)
+    assert await other.find(org_id, "report") is None
+    answer = await other.get(org_id, "report", source)
+    assert answer.body == source.body
+    assert await cache.find(org_id, "report") == answer
+    assert source.times == 2
+
+
+@pytest.mark.parametrize("how", ["empty", "cut short", "a list"])
+async def test_a_damaged_version_is_lost(cache, other, org_id, settings, how):
+    source = Source()
+    await cache.get(org_id, "report", source)
+    damage(sync_redis(settings.cache_url), version_key(org_id), how)
+    source.body = b"2"
+    for instance in (other, cache):
+        assert await instance.find(org_id, "report") is None
+        assert (await instance.get(org_id, "report", source)).body == b"2"
+        assert await instance.find(org_id, "report") is not None
+        damage(sync_redis(settings.cache_url), version_key(org_id), how)
+
+
+@pytest.mark.parametrize("how", ["empty", "cut short", "a list"])
+async def test_a_change_replaces_a_damaged_version(cache, org_id, settings, how):
+    forget_analytics(org_id)
+    redis = sync_redis(settings.cache_url)
+    damage(redis, version_key(org_id), how)
+    forget_analytics(org_id, 2**40)
+    source = Source()
+    await cache.get(org_id, "report", source)
+    assert await cache.find(org_id, "report") is not None

@@ -10,17 +10,34 @@ VERSION = bytes(range(24))
 
 
 def kept(body: bytes) -> Answer:
-    return unpack(pack(VERSION, 1.5, body))[1]
+    unpacked = unpack(pack(VERSION, 1.5, body))
+    assert unpacked is not None
+    return unpacked[1]
 
 
 def test_what_is_packed_comes_back():
     packed = pack(VERSION, 1234.5, LARGE)
     assert packed.startswith(VERSION)
-    fresh_until, answer = unpack(packed)
+    unpacked = unpack(packed)
+    assert unpacked is not None
+    fresh_until, answer = unpacked
     assert fresh_until == 1234.5
     assert answer.body == LARGE
     assert answer.gzip is not None
     assert gzip.decompress(answer.gzip.body) == LARGE
+
+
+@pytest.mark.parametrize("body", [b"", b"short", LARGE])
+def test_what_was_not_packed_like_this_is_no_answer(body):
+    packed = pack(VERSION, 1.5, body)
+    for end in range(len(packed)):
+        assert unpack(packed[:end]) is None
+    for place in range(len(VERSION), len(packed)):
+        changed = bytes([packed[place] ^ 1])
+        assert unpack(packed[:place] + changed + packed[place + 1 :]) is None
+    for more in (b"\0", b"\xff" * 5, packed):
+        assert unpack(packed + more) is None
+        assert unpack(VERSION + more) is None
 
 
 def test_a_short_answer_is_not_compressed():
