@@ -9,7 +9,7 @@ from uuid import UUID
 
 import redis
 from loguru import logger
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from clozone.infra.cache_version import SET_VERSION, VERSION_SECONDS, new_token, version_key
 
@@ -44,7 +44,12 @@ class VersionWriter:
     def _set(self, org_id: UUID, position: int) -> bool:
         key = version_key(org_id)
         try:
-            self._client.eval(SET_VERSION, 1, key, new_token(), position, VERSION_SECONDS)
+            try:
+                self._client.eval(SET_VERSION, 1, key, new_token(), position, VERSION_SECONDS)
+            except ResponseError:
+                # A full Redis takes nothing, and what is no version cannot be read; but both can
+                # be removed. A version that is lost voids as well as a new one.
+                self._client.delete(key)
         except (RedisError, OSError) as error:
             logger.bind(error=type(error).__name__).warning("cached analytics are not void yet")
             return False

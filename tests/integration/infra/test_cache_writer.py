@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from clozone.infra.cache_version import version_key
 from clozone.infra.cache_writer import VersionWriter
@@ -65,6 +66,32 @@ def position_in(redis: Redis) -> Callable[[UUID], int | None]:
 
 def test_a_change_is_told_at_once(writer, position_in):
     org_id = new_id()
+    writer.tell(org_id, POSITION)
+    assert position_in(org_id) == POSITION
+
+
+def test_a_full_redis_loses_the_version(writer, redis):
+    changed, at_rest = new_id(), new_id()
+    for org_id in (changed, at_rest):
+        writer.tell(org_id, POSITION)
+    room = redis.config_get("maxmemory")["maxmemory"]
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OutOfMemoryError):
+            redis.set("clozone:test", b"no room")
+        writer.tell(changed, POSITION + 1)
+        assert redis.get(version_key(changed)) is None
+        assert redis.get(version_key(at_rest)) is not None
+    finally:
+        redis.config_set("maxmemory", room)
+    assert writer._teller is None
+
+
+def test_what_is_no_version_makes_way(writer, redis, position_in):
+    org_id = new_id()
+    redis.rpush(version_key(org_id), b"a")
+    writer.tell(org_id, POSITION)
+    assert redis.get(version_key(org_id)) is None
     writer.tell(org_id, POSITION)
     assert position_in(org_id) == POSITION
 
