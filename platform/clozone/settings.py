@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clozone.kit.postgres_address import asyncpg_arguments
 from clozone.kit.rates import read_rate
 
 
@@ -296,6 +297,13 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("database_url", "database_replica_url", "database_direct_url")
+    @classmethod
+    def _for_both_drivers(cls, address: SecretStr | None) -> SecretStr | None:
+        if address:
+            asyncpg_arguments(address.get_secret_value())
+        return address
 
     @model_validator(mode="after")
     def _lock_past_the_pooler(self) -> Self:

@@ -10,10 +10,12 @@ import time
 from typing import Any
 
 import asyncpg
+from peewee import OperationalError
 
 from clozone.infra.database_errors import as_peewee, is_lost
 from clozone.infra.pool_waits import PoolWaits
 from clozone.kit.errors import Unavailable
+from clozone.kit.postgres_address import asyncpg_arguments
 from clozone.settings import Settings
 
 CONNECT_SECONDS = 3.0
@@ -30,7 +32,7 @@ class ReadPool:
 
     def __init__(self, url: str, settings: Settings, *, repeats: bool) -> None:
         self.waits = PoolWaits()
-        self._url = url
+        self._arguments = asyncpg_arguments(url)
         self._name = f"clozone {settings.clozone_instance} reads"
         self._repeats = repeats
         self._size = settings.database_read_connections
@@ -94,17 +96,25 @@ class ReadPool:
         self, connection: Any, sql: str, args: tuple[Any, ...]
     ) -> list[asyncpg.Record]:
         timeout = self._timeout_seconds
-        await connection.execute(
-            f"BEGIN READ ONLY; SET LOCAL statement_timeout = {int(self._timeout_ms)}",
-            timeout=timeout,
-        )
+        done = False
         try:
+            await connection.execute(
+                f"BEGIN READ ONLY; SET LOCAL statement_timeout = {int(self._timeout_ms)}",
+                timeout=timeout,
+            )
             rows: list[asyncpg.Record] = await connection.fetch(sql, *args, timeout=timeout)
-        except asyncpg.PostgresError:
-            await connection.execute("ROLLBACK", timeout=timeout)
+            await connection.execute("COMMIT", timeout=timeout)
+            done = True
+            return rows
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK", timeout=timeout)
+                done = True
             raise
-        await connection.execute("COMMIT", timeout=timeout)
-        return rows
+        finally:
+            if not done:
+                # The reader has left, or nobody knows: the transaction ends with the connection.
+                connection.terminate()
 
     async def _connection(self, pool: asyncpg.Pool) -> Any:
         began = time.perf_counter()
@@ -113,28 +123,33 @@ class ReadPool:
         except TimeoutError:
             self.waits.refuse(time.perf_counter() - began)
             raise Unavailable(BUSY, headers={"Retry-After": "1"}) from None
+        except asyncpg.PostgresError as error:
+            # Whatever the server has against our login: it is not there for us.
+            if is_lost(error):
+                raise
+            raise OperationalError(str(error)) from error
         self.waits.add(time.perf_counter() - began)
         return connection
 
     async def _opened(self) -> asyncpg.Pool:
         if self._pool is None:
             self._pool = asyncpg.create_pool(
-                self._url,
+                **self._arguments | {"server_settings": self._server_settings()},
                 min_size=0,
                 max_size=self._size,
                 timeout=CONNECT_SECONDS,
                 reset=_keep_as_it_is,
                 statement_cache_size=0 if self._pooler else 100,
-                server_settings=self._server_settings(),
             )
         # Opens no connection: the least size is none.
         return await self._pool
 
     def _server_settings(self) -> dict[str, str]:
+        given = {**self._arguments.get("server_settings", {}), "application_name": self._name}
         if self._pooler:
-            return {"application_name": self._name}
+            return given
         return {
-            "application_name": self._name,
+            **given,
             "timezone": "UTC",
             "default_transaction_read_only": "on",
             "statement_timeout": str(self._timeout_ms),

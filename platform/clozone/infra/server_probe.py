@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 
+from clozone.kit.postgres_address import asyncpg_arguments
 from clozone.settings import Settings
 
 
@@ -12,8 +13,9 @@ class ServerProbe:
     """Asks the server at `url`, for at most `seconds` each time. Connects when asked."""
 
     def __init__(self, url: str, settings: Settings, *, seconds: float) -> None:
-        self._url = url
-        self._name = f"clozone {settings.clozone_instance} watch"
+        self._arguments = asyncpg_arguments(url)
+        named = {"application_name": f"clozone {settings.clozone_instance} watch"}
+        self._arguments["server_settings"] = self._arguments.get("server_settings", {}) | named
         self._seconds = seconds
         self._connection: Any = None
 
@@ -22,11 +24,10 @@ class ServerProbe:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await asyncpg.connect(
-                    self._url,
+                    **self._arguments,
                     timeout=self._seconds,
                     # It may be a pooler's address.
                     statement_cache_size=0,
-                    server_settings={"application_name": self._name},
                 )
             return await self._connection.fetchrow(sql, timeout=self._seconds)
         except BaseException:

@@ -94,3 +94,28 @@ async def test_a_server_that_is_away_is_said_to_be(settings: Settings) -> None:
     with pytest.raises(OperationalError):
         await reads.fetch("SELECT 1")
     await reads.close()
+
+
+@pytest.mark.parametrize(
+    "ordinary", ["connect_timeout=5", "sslmode=prefer&channel_binding=prefer", "keepalives_idle=9"]
+)
+async def test_ordinary_parameters_of_an_address_cost_no_read(
+    settings: Settings, ordinary: str
+) -> None:
+    reads = Reads(_at(settings, f"{settings.database_url.get_secret_value()}?{ordinary}"))
+    assert [tuple(row) for row in await reads.fetch("SELECT 1")] == [(1,)]
+    await reads.close()
+
+
+@pytest.mark.parametrize("wrong", ["user", "database"])
+async def test_a_server_that_refuses_the_login_is_away(settings: Settings, wrong: str) -> None:
+    url = settings.database_url.get_secret_value()
+    changed = {"user": "nobody"} if wrong == "user" else {"dbname": "nothing"}
+    reads = Reads(_at(settings, psycopg.conninfo.make_conninfo(url, **changed)))
+    with pytest.raises(OperationalError):
+        await reads.fetch("SELECT 1")
+    await reads.close()
+
+
+def _at(settings: Settings, address: str) -> Settings:
+    return settings.model_validate({**settings.model_dump(), "database_url": address})
