@@ -21,8 +21,8 @@ from redis.exceptions import RedisError
 from clozone.infra.cache_answer import Answer
 from clozone.infra.cache_computing import Computations, Compute
 from clozone.infra.cache_store import AnswerStore
-from clozone.infra.cache_version import ANYTHING_WRITTEN
 from clozone.infra.cache_writer import VersionWriter
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.redis import sync_redis
 from clozone.infra.redis_pipeline import PipelinedRedis
 from clozone.settings import Settings
@@ -46,12 +46,12 @@ def init_cache(settings: Settings) -> None:
     _writer = VersionWriter(sync_redis(settings.cache_url, timeout_seconds=REDIS_TIMEOUT_SECONDS))
 
 
-def forget_analytics(org_id: UUID, position: int = 0) -> None:
+def forget_analytics(org_id: UUID, position: int = UNKNOWN_POSITION) -> None:
     """Drop the organisation's answers: the next read computes. To be called after the commit.
 
-    `position` is where the change ends in the write-ahead log; the next answers include it. 0 where
-    there is no replica. While Redis is away they are dropped as soon as it is back, if this process
-    lives to see it; else an answer that Redis still holds may be served until its lifetime is over.
+    `position` is where the change ends in the write-ahead log; the next answers include it.
+    While Redis is away they are dropped as soon as it is back, if this process lives to see it;
+    else an answer that Redis still holds may be served until its lifetime is over.
     """
     if _writer is not None:
         _writer.tell(org_id, position)
@@ -129,7 +129,7 @@ class AnalyticsCache:
                 if fresh_until < time():
                     self._computations.refresh(org_id, name, version, compute)
                 return answer
-        return Answer.of(await compute(ANYTHING_WRITTEN))
+        return Answer.of(await compute(UNKNOWN_POSITION))
 
     def _remember(self, org_id: UUID, name: str, known: "_Known") -> None:
         self._known.pop((org_id, name), None)

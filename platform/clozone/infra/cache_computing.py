@@ -17,7 +17,8 @@ from redis.exceptions import RedisError
 from clozone.infra.cache_answer import Answer
 from clozone.infra.cache_lock import ComputationLock
 from clozone.infra.cache_store import AnswerStore
-from clozone.infra.cache_version import ANYTHING_WRITTEN, lock_key, position_after
+from clozone.infra.cache_version import lock_key, position_after
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.redis_pipeline import PipelinedRedis
 
 # How often an answer that another instance computes is looked for, and for how long at most.
@@ -80,7 +81,7 @@ class Computations:
         if isinstance(found, Answer):
             return found
         if found is None:
-            return Answer.of(await compute(ANYTHING_WRITTEN))
+            return Answer.of(await compute(UNKNOWN_POSITION))
         version, lock = found
         try:
             return await self._compute(org_id, name, version, compute)

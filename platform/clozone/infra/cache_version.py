@@ -6,33 +6,36 @@ read replica that is behind can bring an old answer back.
 """
 
 import secrets
+import struct
 import time
 from uuid import UUID
 
+from clozone.infra.log_position import UNKNOWN_POSITION
+
 VERSION_SECONDS = 86_400
-VERSION_BYTES = 24
+VERSION_BYTES = 32
 TOKEN_BYTES = 16
-ANYTHING_WRITTEN = 2**63 - 1
-"""An `after` that no replica has ever reached: the primary has to be asked."""
 
-# A version that was lost took its position along. For this long the replica is not trusted with an
-# answer; a replica that is further behind than this is not read from at all.
+# A version that was lost took its position along, and some changes come without one. For this long
+# the replica is not trusted with an answer then; one that is further behind is not read from at all.
 DISTRUST_SECONDS = 60.0
-_LOST = 1 << 63  # marks a position that is the time of a loss instead, in milliseconds
 
-# Positions only grow: of two changes, the one that is announced last need not have been made last.
+# The token, the position, and when a position was last unknown, in milliseconds.
+_VERSION = struct.Struct(f">{TOKEN_BYTES}sQQ")
+
+# Both only grow: of two changes, the one that is announced last need not have been made last.
 SET_VERSION = """
-local position = tonumber(ARGV[2])
+local position, unknown_at = tonumber(ARGV[2]), tonumber(ARGV[3])
 local former = redis.call('GET', KEYS[1])
-if former and #former == 24 then
-    local known = struct.unpack('>I8', former, 17)
-    if known < 2 ^ 63 and known > position then
-        position = known
-    end
+if former and #former == 32 then
+    -- In brackets: it also gives where it has stopped to read.
+    position = math.max(position, (struct.unpack('>I8', former, 17)))
+    unknown_at = math.max(unknown_at, (struct.unpack('>I8', former, 25)))
 end
-redis.call('SET', KEYS[1], ARGV[1] .. struct.pack('>I8', position), 'EX', ARGV[3])
+local version = ARGV[1] .. struct.pack('>I8', position) .. struct.pack('>I8', unknown_at)
+redis.call('SET', KEYS[1], version, 'EX', ARGV[4])
 """
-"""KEYS: the version's key. ARGV: a new token, the position of the change, a lifetime in seconds."""
+"""KEYS: the version's key. ARGV: what `change` gives, and a lifetime in seconds."""
 
 
 def version_key(org_id: UUID) -> str:
@@ -56,15 +59,23 @@ def new_token() -> bytes:
     return secrets.token_bytes(TOKEN_BYTES)
 
 
+def change(position: int) -> tuple[bytes, int, int]:
+    """A change that ends at `position`, for SET_VERSION: a new token, the position, and the time in
+    milliseconds if that is UNKNOWN_POSITION.
+    """
+    if position == UNKNOWN_POSITION:
+        return new_token(), 0, int(time.time() * 1000)
+    return new_token(), position, 0
+
+
 def version_after_loss() -> bytes:
     """A version for figures whose version is not known any more, or never was."""
-    return new_token() + (_LOST | int(time.time() * 1000)).to_bytes(8, "big")
+    return _VERSION.pack(*change(UNKNOWN_POSITION))
 
 
 def position_after(version: bytes) -> int:
     """The position that an answer computed now under this version must include; 0 for any."""
-    position = int.from_bytes(version[TOKEN_BYTES:], "big")
-    if position < _LOST:
-        return position
-    lost_at = (position ^ _LOST) / 1000
-    return ANYTHING_WRITTEN if time.time() - lost_at < DISTRUST_SECONDS else 0
+    _, position, unknown_at = _VERSION.unpack(version)
+    if time.time() - unknown_at / 1000 < DISTRUST_SECONDS:
+        return UNKNOWN_POSITION
+    return int(position)

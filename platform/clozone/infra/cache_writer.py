@@ -11,7 +11,7 @@ import redis
 from loguru import logger
 from redis.exceptions import RedisError, ResponseError
 
-from clozone.infra.cache_version import SET_VERSION, VERSION_SECONDS, new_token, version_key
+from clozone.infra.cache_version import SET_VERSION, VERSION_SECONDS, change, version_key
 
 TRY_AGAIN_SECONDS = 1.0
 
@@ -29,8 +29,9 @@ class VersionWriter:
     def tell(self, org_id: UUID, position: int) -> None:
         """Make the organisation's answers void: now, or when Redis is back.
 
-        `position` is where the change ends in the write-ahead log. While changes are noted, this
-        one is too, so that nobody waits for a Redis that is known to be away.
+        `position` is where the change ends in the write-ahead log, or UNKNOWN_POSITION. While
+        changes are noted, this one is too, so that nobody waits for a Redis that is known to be
+        away.
         """
         with self._lock:
             away = self._teller is not None
@@ -45,7 +46,7 @@ class VersionWriter:
         key = version_key(org_id)
         try:
             try:
-                self._client.eval(SET_VERSION, 1, key, new_token(), position, VERSION_SECONDS)
+                self._client.eval(SET_VERSION, 1, key, *change(position), VERSION_SECONDS)
             except ResponseError:
                 # A full Redis takes nothing, and what is no version cannot be read; but both can
                 # be removed. A version that is lost voids as well as a new one.

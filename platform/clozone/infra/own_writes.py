@@ -10,8 +10,8 @@ import time
 from loguru import logger
 from redis.exceptions import RedisError
 
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.redis_pipeline import PipelinedRedis
-from clozone.infra.replica import BEYOND
 from clozone.settings import Settings
 
 REDIS_SECONDS = 0.3
@@ -48,13 +48,13 @@ class OwnWrites:
             )
 
     async def latest(self, caller: str) -> int:
-        """The position up to which `caller` has to see everything; 0 for any, BEYOND if unknown."""
+        """The position up to which `caller` has to see everything; 0 for any."""
         if time.monotonic() < self._unsure_until:
-            return BEYOND
+            return UNKNOWN_POSITION
         try:
             position = await self._redis.execute("GET", _key(caller))
         except (RedisError, OSError):
-            return BEYOND
+            return UNKNOWN_POSITION
         return 0 if position is None else int(position)
 
     async def close(self) -> None:

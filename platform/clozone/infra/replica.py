@@ -11,6 +11,7 @@ from loguru import logger
 from peewee import InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.postgres import is_replicated, one_statement
 from clozone.infra.replica_judgement import ASK_PRIMARY, ASK_REPLICA, why_unusable
 from clozone.infra.replica_lag import LagGauge
@@ -19,9 +20,6 @@ from clozone.settings import Settings
 
 LOOK_EVERY_SECONDS = 0.5
 ANSWER_SECONDS = 1.0
-# Further than any replica will ever be: whoever has to wait for it reads from the primary. A power of
-# two, because scripts in Redis count in floating point.
-BEYOND = 2**62
 
 _WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 
@@ -29,15 +27,15 @@ _WRITTEN = "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint"
 def write_position() -> int:
     """The position in the write-ahead log up to which everything is that was committed so far.
 
-    0 without asking where no replica is configured, since nobody needs to know then; BEYOND when
-    the server does not say. To be called after the commit, outside of any unit of work.
+    UNKNOWN_POSITION when the server does not say, and without asking where this process knows of no
+    replica: another one may read from one. To be called after the commit, outside of any unit of work.
     """
     if not is_replicated():
-        return 0
+        return UNKNOWN_POSITION
     try:
         ((position,),) = one_statement(_WRITTEN, {})
     except (OperationalError, InterfaceError, MaxConnectionsExceeded):
-        return BEYOND
+        return UNKNOWN_POSITION
     return int(position)
 
 

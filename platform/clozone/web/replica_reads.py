@@ -9,9 +9,10 @@ from contextvars import ContextVar
 
 from quart import current_app
 
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.own_writes import OwnWrites
 from clozone.infra.postgres import database
-from clozone.infra.replica import BEYOND, ReplicaWatch, write_position
+from clozone.infra.replica import ReplicaWatch, write_position
 from clozone.kit.errors import Unavailable
 from clozone.settings import Settings
 from clozone.web.offload import on_database_thread, use_replica
@@ -50,7 +51,7 @@ class ReplicaReads:
         try:
             position = await on_database_thread(write_position)
         except Unavailable:
-            position = BEYOND
+            position = UNKNOWN_POSITION
         await self._writes.note(key, position)
 
 

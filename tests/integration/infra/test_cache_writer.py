@@ -9,8 +9,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from clozone.infra.cache_version import version_key
+from clozone.infra.cache_version import DISTRUST_SECONDS, position_after, version_key
 from clozone.infra.cache_writer import VersionWriter
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.redis import sync_redis
 from clozone.kit.ids import new_id
 from clozone.local.bundle import Bundle
@@ -59,7 +60,7 @@ def position_in(redis: Redis) -> Callable[[UUID], int | None]:
 
     def position_in(org_id: UUID) -> int | None:
         version = redis.get(version_key(org_id))
-        return None if version is None else int.from_bytes(version[16:], "big")
+        return None if version is None else int.from_bytes(version[16:24], "big")
 
     return position_in
 
@@ -136,3 +137,20 @@ def test_a_change_that_comes_while_an_equal_one_is_told_is_told_too(valkey, writ
     while not seen or redis.get(key) == seen[0]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_change_without_a_position_is_not_trusted_to_a_replica_for_a_while(
+    valkey, writer, monkeypatch
+):
+    org_id, client = new_id(), sync_redis(valkey.environment()["REDIS_URL"])
+
+    def after() -> int:
+        return position_after(client.get(version_key(org_id)))
+
+    writer.tell(org_id, UNKNOWN_POSITION)
+    writer.tell(org_id, POSITION)
+    assert after() == UNKNOWN_POSITION
+    later = time.time() + DISTRUST_SECONDS + 1
+    monkeypatch.setattr("clozone.infra.cache_version.time.time", lambda: later)
+    # What was known is not forgotten, and what was unknown does not stay.
+    assert after() == POSITION

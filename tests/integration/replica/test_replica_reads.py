@@ -13,8 +13,8 @@ from replica_site import KEYS, Site, make_key, names_of_keys
 from tests.support.platform import eventually
 
 from clozone.infra.cache_writer import VersionWriter
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.redis import sync_redis
-from clozone.infra.replica import BEYOND
 from clozone.kit.ids import new_id
 
 # How long somebody waits for a list before it counts as failed.
@@ -55,7 +55,7 @@ def test_analytics_are_read_from_the_replica_that_has_the_last_change(site: Site
     org_id = new_id()
     admin = site.admin(org_id)
     versions = VersionWriter(sync_redis(site.settings.cache_url))
-    versions.tell(org_id, BEYOND)
+    versions.tell(org_id, UNKNOWN_POSITION)
     before = _analytics_read_on_replica(site)
     assert admin.get("/api/analytics").status_code == 200
     assert _analytics_read_on_replica(site) == before

@@ -8,9 +8,10 @@ import pytest
 from peewee import OperationalError
 from replica_site import Site
 
+from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.postgres import close_database, init_database
 from clozone.infra.reads import Reads
-from clozone.infra.replica import BEYOND, ReplicaWatch, write_position
+from clozone.infra.replica import ReplicaWatch, write_position
 from clozone.settings import Settings
 
 WHERE = "SELECT pg_is_in_recovery() AS on_replica"
@@ -71,7 +72,7 @@ async def test_a_read_that_must_include_more_goes_to_the_primary(
 ) -> None:
     await until(watch, fit=True)
     assert await on_replica(reads, after=watch.state.replayed)
-    assert not await on_replica(reads, after=BEYOND)
+    assert not await on_replica(reads, after=UNKNOWN_POSITION)
 
 
 async def test_reads_in_progress_on_a_frozen_replica_move_to_the_primary(
@@ -146,7 +147,7 @@ async def test_the_position_of_a_write_is_reached_by_the_replica(
 def test_without_a_replica_nobody_is_asked_for_a_position(other_database: None) -> None:
     nowhere = {"database_url": "postgresql://nobody@127.0.0.1:9/nothing"}
     init_database(Settings.model_validate(nowhere))
-    assert write_position() == 0
+    assert write_position() == UNKNOWN_POSITION
     with_replica = nowhere | {"database_replica_url": "postgresql://nobody@127.0.0.1:9/nothing"}
     init_database(Settings.model_validate(with_replica))
-    assert write_position() == BEYOND
+    assert write_position() == UNKNOWN_POSITION

@@ -6,7 +6,7 @@ from clozone.infra.cache_answer import GZIP_LEAST_BYTES, Answer, pack, unpack
 from clozone.infra.cache_negotiation import accepts_gzip
 
 LARGE = b'{"figure": 1}' * GZIP_LEAST_BYTES
-VERSION = bytes(range(24))
+VERSION = bytes(range(32))
 
 
 def kept(body: bytes) -> Answer:
