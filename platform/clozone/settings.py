@@ -64,7 +64,9 @@ class Settings(BaseSettings):
         4, ge=1, le=100, description="Connections per process for analytics, to each server."
     )
     database_replica_url: SecretStr | None = Field(
-        None, description="A streaming standby that analytics and lists are read from."
+        None,
+        description="A streaming standby that analytics and lists are read from; set it on every "
+        "process, workers too.",
     )
     database_replica_max_lag_seconds: float = Field(
         5.0,

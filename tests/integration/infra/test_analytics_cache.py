@@ -11,7 +11,7 @@ from tests.support.processes import free_port
 from clozone.infra import cache_lock
 from clozone.infra.cache import AnalyticsCache, forget_analytics, init_cache
 from clozone.infra.cache_answer import pack, unpack
-from clozone.infra.cache_version import answer_key, version_key
+from clozone.infra.cache_version import VERSION_BYTES, answer_key, version_key
 from clozone.infra.log_position import UNKNOWN_POSITION
 from clozone.infra.redis import sync_redis
 from clozone.kit.ids import new_id
@@ -439,7 +439,7 @@ def damage(redis: Redis, key: str, how: str) -> None:
         case "cut short":
             redis.set(key, value[:-3])
         case "only a version":
-            redis.set(key, value[:24])
+            redis.set(key, value[:VERSION_BYTES])
         case "changed at the end":
             redis.set(key, value[:-1] + bytes([value[-1] ^ 1]))
         case "a list":
