@@ -20,7 +20,6 @@ from bench.reads import (
 )
 from bench.reads.loading import SIZES
 from bench.reads.machine import circumstances, data_folder, install_rival, require_programs
-from bench.reads.plot import draw
 from bench.reads.results import write_figures, write_rounds
 from bench.reads.run import Run
 from bench.reads.stage import Stage
@@ -71,6 +70,9 @@ def main() -> None:
     print("\nAll figures; a ratio is ours ÷ rival, or ÷ what the name says\n")
     show(figures)
     if written:
+        # matplotlib is there where benches are run, and not where they are tested.
+        from bench.reads.plot import draw
+
         print("Written:", *(file.name for file in draw()), "reads.json reads_rounds.json")
     missed = [figure.figure for figure in figures if figure.holds is False]
     print(f"{len(missed)} of the figures miss their target." if missed else "Every target holds.")
