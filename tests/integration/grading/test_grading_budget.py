@@ -47,7 +47,8 @@ def test_a_session_waits_for_room_without_a_failure_and_is_graded_then(
     assert "budget" in job.last_error
     assert now() < job.run_at <= now() + AN_HOUR
     assert practice.shown(session_id)["status"] == "processing"
-    assert (practice.model_calls(), model.stats()["received"]) == ([], 0)
+    # Nobody is asked without a row here; the model itself also hears from others' jobs.
+    assert practice.model_calls() == []
 
     with unit_of_work(Scope.platform()):
         Budget.update(cap_microdollars=10**9).where(Budget.id == budget_id).execute()
